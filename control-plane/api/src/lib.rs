@@ -1,0 +1,1 @@
+//! Request and response JSON, problem codes, the OpenAPI document.

@@ -1,0 +1,1 @@
+//! Who may do what: one table of role, action and resource.

@@ -1,0 +1,1 @@
+//! The nouns of the control plane: typed ids, names, limits, lifecycle stages.

@@ -1,0 +1,1 @@
+//! The control plane: REST, gRPC, console, fleet, and the tollway command.

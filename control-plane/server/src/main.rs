@@ -1,0 +1,2 @@
+//! The node process.
+fn main() {}

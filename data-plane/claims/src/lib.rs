@@ -1,0 +1,1 @@
+//! Operator, account and user tokens, NKey signatures, permissions.

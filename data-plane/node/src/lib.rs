@@ -1,0 +1,1 @@
+//! The broker node: sockets, files and clocks around the pure crates.

@@ -1,0 +1,1 @@
+//! Subjects, filters and the trie: the only matching code of the project.

@@ -1,0 +1,1 @@
+//! The NATS client protocol as values: decoder and encoder without IO.

@@ -1,0 +1,1 @@
+//! The whole system through its real programs and ordinary clients.
