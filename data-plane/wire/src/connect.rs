@@ -1,0 +1,204 @@
+//! What a client says about itself.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::error_text::ProtocolError;
+
+/// The options of `CONNECT`.
+///
+/// Keys we do not know are ignored, and so is the case that a key is null. Some defaults are true:
+/// see [`Default`](Self::default). The size is bounded by the control line's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// Answer each operation with `+OK`.
+    pub verbose: bool,
+    /// Check the subjects of published messages.
+    pub pedantic: bool,
+    /// The client wants TLS.
+    pub tls_required: bool,
+    /// Deliver the client's own messages to its own subscriptions.
+    pub echo: bool,
+    /// The client understands headers.
+    pub headers: bool,
+    /// The client wants to be told when nobody is interested in a request.
+    pub no_responders: bool,
+    /// 0, or 1 for a client that understands a second `INFO`.
+    pub protocol: i64,
+    /// The client's name for itself.
+    pub name: Option<String>,
+    /// The language of its library.
+    pub lang: Option<String>,
+    /// The version of its library.
+    pub version: Option<String>,
+    /// The user's token.
+    pub jwt: Option<String>,
+    /// The signature over the server's nonce.
+    pub sig: Option<String>,
+    /// The user's public key, for a user without a token.
+    pub nkey: Option<String>,
+    /// A user name.
+    pub user: Option<String>,
+    /// A password.
+    pub pass: Option<String>,
+    /// An opaque token.
+    pub auth_token: Option<String>,
+    /// A trusted proxy's signature over the nonce.
+    pub proxy_sig: Option<String>,
+    /// The account that the client asks for. No client may: see [`check`](Self::check).
+    pub account: Option<String>,
+    /// Whether the client asks for a new account. No client may either.
+    pub new_account: bool,
+}
+
+impl Default for ConnectOptions {
+    /// What holds for keys that are absent: `verbose`, `pedantic` and `echo` are on.
+    fn default() -> Self {
+        Self {
+            verbose: true,
+            pedantic: true,
+            tls_required: false,
+            echo: true,
+            headers: false,
+            no_responders: false,
+            protocol: 0,
+            name: None,
+            lang: None,
+            version: None,
+            jwt: None,
+            sig: None,
+            nkey: None,
+            user: None,
+            pass: None,
+            auth_token: None,
+            proxy_sig: None,
+            account: None,
+            new_account: false,
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// Reads the JSON of a connection's first `CONNECT`.
+    pub fn parse(json: &[u8]) -> Result<Self, InvalidConnect> {
+        let mut options = Self::default();
+        options.merge(json)?;
+        Ok(options)
+    }
+
+    /// Reads the JSON of a further `CONNECT` on the same connection: what it does not mention stays
+    /// as it was. Nothing changes if it is malformed.
+    pub fn merge(&mut self, json: &[u8]) -> Result<(), InvalidConnect> {
+        let mentioned: Mentioned = serde_json::from_slice(json)?;
+        mentioned.apply_to(self);
+        Ok(())
+    }
+
+    /// What has to hold before the client is authenticated; otherwise it is told so and the
+    /// connection is closed.
+    pub fn check(&self) -> Result<(), ProtocolError> {
+        if !matches!(self.protocol, 0 | 1) {
+            return Err(ProtocolError::InvalidClientProtocol);
+        }
+        if self.account.as_ref().is_some_and(|account| !account.is_empty()) || self.new_account {
+            return Err(ProtocolError::AuthorizationViolation);
+        }
+        if self.no_responders && !self.headers {
+            return Err(ProtocolError::NoRespondersRequiresHeaders);
+        }
+        Ok(())
+    }
+}
+
+/// What a `CONNECT` mentions. A key that is null counts as not mentioned.
+#[derive(Deserialize)]
+struct Mentioned {
+    verbose: Option<bool>,
+    pedantic: Option<bool>,
+    tls_required: Option<bool>,
+    echo: Option<bool>,
+    headers: Option<bool>,
+    no_responders: Option<bool>,
+    protocol: Option<i64>,
+    name: Option<String>,
+    lang: Option<String>,
+    version: Option<String>,
+    jwt: Option<String>,
+    sig: Option<String>,
+    nkey: Option<String>,
+    user: Option<String>,
+    pass: Option<String>,
+    auth_token: Option<String>,
+    proxy_sig: Option<String>,
+    account: Option<String>,
+    new_account: Option<bool>,
+}
+
+impl Mentioned {
+    fn apply_to(self, options: &mut ConnectOptions) {
+        fn set<T>(option: &mut T, mentioned: Option<T>) {
+            if let Some(value) = mentioned {
+                *option = value;
+            }
+        }
+        fn set_some<T>(option: &mut Option<T>, mentioned: Option<T>) {
+            if mentioned.is_some() {
+                *option = mentioned;
+            }
+        }
+        set(&mut options.verbose, self.verbose);
+        set(&mut options.pedantic, self.pedantic);
+        set(&mut options.tls_required, self.tls_required);
+        set(&mut options.echo, self.echo);
+        set(&mut options.headers, self.headers);
+        set(&mut options.no_responders, self.no_responders);
+        set(&mut options.protocol, self.protocol);
+        set_some(&mut options.name, self.name);
+        set_some(&mut options.lang, self.lang);
+        set_some(&mut options.version, self.version);
+        set_some(&mut options.jwt, self.jwt);
+        set_some(&mut options.sig, self.sig);
+        set_some(&mut options.nkey, self.nkey);
+        set_some(&mut options.user, self.user);
+        set_some(&mut options.pass, self.pass);
+        set_some(&mut options.auth_token, self.auth_token);
+        set_some(&mut options.proxy_sig, self.proxy_sig);
+        set_some(&mut options.account, self.account);
+        set(&mut options.new_account, self.new_account);
+    }
+}
+
+/// The JSON of `CONNECT` is malformed, or a value has the wrong type. The connection is closed
+/// without a word.
+#[derive(Debug, thiserror::Error)]
+#[error("malformed JSON in CONNECT")]
+pub struct InvalidConnect(#[from] serde_json::Error);
+
+impl fmt::Debug for ConnectOptions {
+    /// Without what authenticates: options end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "(hidden)");
+        f.debug_struct("ConnectOptions")
+            .field("verbose", &self.verbose)
+            .field("pedantic", &self.pedantic)
+            .field("tls_required", &self.tls_required)
+            .field("echo", &self.echo)
+            .field("headers", &self.headers)
+            .field("no_responders", &self.no_responders)
+            .field("protocol", &self.protocol)
+            .field("name", &self.name)
+            .field("lang", &self.lang)
+            .field("version", &self.version)
+            .field("jwt", &hidden(&self.jwt))
+            .field("sig", &hidden(&self.sig))
+            .field("nkey", &self.nkey)
+            .field("user", &self.user)
+            .field("pass", &hidden(&self.pass))
+            .field("auth_token", &hidden(&self.auth_token))
+            .field("proxy_sig", &hidden(&self.proxy_sig))
+            .field("account", &self.account)
+            .field("new_account", &self.new_account)
+            .finish()
+    }
+}
