@@ -372,3 +372,164 @@ impl Branches {
         Some(self.inline[self.used])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(text: &str) -> Filter<'_> {
+        Filter::new(text.as_bytes()).unwrap()
+    }
+
+    fn trie_of<'v>(filters: &[&'v str]) -> Trie<&'v str> {
+        let mut trie = Trie::new();
+        for text in filters {
+            trie.insert(filter(text), *text);
+        }
+        trie
+    }
+
+    fn matched<'v>(trie: &Trie<&'v str>, subject: &str) -> Vec<&'v str> {
+        let mut found = Vec::new();
+        trie.matches(subject.as_bytes(), &mut |value| found.push(*value));
+        found.sort();
+        found
+    }
+
+    /// A trie without values must hold nothing else either.
+    fn assert_nothing_left<V>(trie: &Trie<V>) {
+        assert!(trie.is_empty());
+        assert_eq!(
+            (trie.nodes.len(), trie.literals.len(), trie.free.len()),
+            (1, 0, 0)
+        );
+        assert!(trie.nodes[ROOT].leads_nowhere());
+    }
+
+    #[test]
+    fn every_matching_filter_is_found_once() {
+        let trie = trie_of(&[
+            "a.b", "a.*", "*.b", "*.*", "a.>", ">", "*.>", "a", "a.b.c", "a.b.>", "b.*",
+        ]);
+        assert_eq!(
+            matched(&trie, "a.b"),
+            ["*.*", "*.>", "*.b", ">", "a.*", "a.>", "a.b"]
+        );
+        assert_eq!(matched(&trie, "a"), [">", "a"]);
+        assert_eq!(matched(&trie, "a.b.c"), ["*.>", ">", "a.>", "a.b.>", "a.b.c"]);
+        assert_eq!(matched(&trie, "a..b"), [""; 0]);
+        assert_eq!(matched(&trie, ""), [""; 0]);
+    }
+
+    #[test]
+    fn equal_values_under_one_filter_are_removed_one_at_a_time() {
+        let mut trie = trie_of(&["a.*", "a.*", "a.>"]);
+        assert_eq!(trie.remove(filter("a.*"), |_| true), Some("a.*"));
+        assert_eq!(matched(&trie, "a.b"), ["a.*", "a.>"]);
+        assert_eq!(trie.remove(filter("a.*"), |_| true), Some("a.*"));
+        assert_eq!(trie.remove(filter("a.*"), |_| true), None);
+        assert_eq!(trie.remove(filter("a"), |_| true), None);
+        assert_eq!(trie.remove(filter(">"), |_| true), None);
+        assert_eq!(trie.len(), 1);
+        assert_eq!(trie.remove(filter("a.>"), |_| true), Some("a.>"));
+        assert_nothing_left(&trie);
+    }
+
+    #[test]
+    fn only_the_wanted_value_is_removed() {
+        let mut trie = Trie::new();
+        for number in 0..100 {
+            trie.insert(filter("orders.>"), number);
+        }
+        assert_eq!(trie.remove(filter("orders.>"), |number| *number == 500), None);
+        assert_eq!(trie.remove(filter("orders.>"), |number| *number == 50), Some(50));
+        assert_eq!(trie.len(), 99);
+        assert!(!trie.matches_any(b"orders.1", |number| *number == 50));
+        assert!(trie.matches_any(b"orders.1", |number| *number == 51));
+        assert!(!trie.matches_any(b"orders", |_| true));
+    }
+
+    #[test]
+    fn slots_of_removed_filters_are_used_again() {
+        let mut trie = trie_of(&["stays"]);
+        for round in 0..1000 {
+            let text = format!("inbox.{round}.*.x");
+            trie.insert(filter(&text), "inbox");
+            assert_eq!(trie.remove(filter(&text), |_| true), Some("inbox"));
+        }
+        assert_eq!(trie.nodes.len() - trie.free.len(), 2);
+        assert!(trie.nodes.len() < 10, "{} slots", trie.nodes.len());
+        assert_eq!(trie.iter().collect::<Vec<_>>(), [&"stays"]);
+    }
+
+    #[test]
+    fn room_of_a_filter_that_had_many_values_is_given_back() {
+        let mut trie = Trie::new();
+        for number in 0..10_000 {
+            trie.insert(filter("a"), number);
+        }
+        for _ in 0..9_990 {
+            trie.remove(filter("a"), |_| true);
+        }
+        let room = trie
+            .nodes
+            .iter()
+            .map(|node| node.values.capacity())
+            .max()
+            .unwrap();
+        assert!(room <= 40, "{room}");
+    }
+
+    #[test]
+    fn thousands_of_tokens_need_no_stack_and_stay_linear() {
+        let literal = vec!["t"; 2000].join(".");
+        let stars = vec!["*"; 2000].join(".");
+        let mut trie = trie_of(&[&literal, &stars]);
+        assert_eq!(matched(&trie, &literal).len(), 2);
+        assert_eq!(matched(&trie, &vec!["u"; 2000].join(".")).len(), 1);
+        assert_eq!(matched(&trie, &vec!["t"; 2001].join(".")).len(), 0);
+        trie.remove(filter(&literal), |_| true);
+        trie.remove(filter(&stars), |_| true);
+        assert_nothing_left(&trie);
+    }
+
+    #[test]
+    fn more_branches_than_the_stack_holds_are_all_walked() {
+        // At each of forty levels a `*` goes on beside the literal: forty branches wait.
+        let subject = vec!["t"; 40].join(".");
+        let filters: Vec<String> = (0..40)
+            .map(|star| {
+                (0..40)
+                    .map(|at| if at == star { "*" } else { "t" })
+                    .collect::<Vec<_>>()
+                    .join(".")
+            })
+            .collect();
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let mut expected = filters.clone();
+        expected.sort();
+        assert_eq!(matched(&trie_of(&filters), &subject), expected);
+    }
+
+    #[test]
+    fn a_seed_changes_places_and_not_answers() {
+        for seed in [0, 1, u64::MAX] {
+            let mut trie = Trie::with_seed(seed);
+            for number in 0..500 {
+                trie.insert(filter(&format!("a.{number}")), number);
+            }
+            for number in 0..500 {
+                let mut found = Vec::new();
+                trie.matches(format!("a.{number}").as_bytes(), &mut |value| found.push(*value));
+                assert_eq!(found, [number]);
+            }
+            for number in 0..500 {
+                assert_eq!(
+                    trie.remove(filter(&format!("a.{number}")), |_| true),
+                    Some(number)
+                );
+            }
+            assert_nothing_left(&trie);
+        }
+    }
+}

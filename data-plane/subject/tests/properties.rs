@@ -1,0 +1,189 @@
+//! The fast code against the definition: by properties where there is no end of cases, and one by
+//! one where a small alphabet has them all.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tollway_subject::definition::matches;
+use tollway_subject::{Filter, FilterBuf, Subject, Trie, filter_contains, filter_matches, filters_overlap};
+
+/// All lists of one to `tokens_max` of these tokens, joined.
+fn spelled(alphabet: &[&str], tokens_max: usize) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut longest: Vec<String> = alphabet.iter().map(|token| token.to_string()).collect();
+    for _ in 0..tokens_max {
+        all.extend(longest.iter().cloned());
+        longest = longest
+            .iter()
+            .flat_map(|start| alphabet.iter().map(move |token| format!("{start}.{token}")))
+            .collect();
+    }
+    all
+}
+
+fn all_filters(alphabet: &[&str], tokens_max: usize) -> Vec<FilterBuf> {
+    spelled(alphabet, tokens_max)
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}
+
+/// Filters over two letters of at most three tokens, and subjects that can tell any two of them
+/// apart: a letter that no filter names, and a token more than any filter has.
+#[test]
+fn relations_agree_with_enumerated_subjects() {
+    let filters = all_filters(&["a", "b", "*", ">"], 3);
+    let subjects = spelled(&["a", "b", "c"], 4);
+    assert_eq!((filters.len(), subjects.len()), (52, 120));
+    let table: Vec<Vec<bool>> = filters
+        .iter()
+        .map(|filter| {
+            subjects
+                .iter()
+                .map(|s| matches(filter.as_filter(), s.as_bytes()))
+                .collect()
+        })
+        .collect();
+    for (a, matched_by_a) in filters.iter().zip(&table) {
+        for (b, matched_by_b) in filters.iter().zip(&table) {
+            let contains = matched_by_a.iter().zip(matched_by_b).all(|(a, b)| *a || !*b);
+            let overlaps = matched_by_a.iter().zip(matched_by_b).any(|(a, b)| *a && *b);
+            let (a, b) = (a.as_filter(), b.as_filter());
+            assert_eq!(filter_contains(a, b), contains, "{a} contains {b}");
+            assert_eq!(filters_overlap(a, b), overlaps, "{a} and {b} overlap");
+        }
+    }
+}
+
+#[test]
+fn a_trie_of_all_small_filters_agrees_with_the_definition() {
+    let filters = all_filters(&["a", "b", "*", ">"], 4);
+    let mut trie = Trie::new();
+    for filter in &filters {
+        trie.insert(filter.as_filter(), filter);
+    }
+    // Empty tokens and wildcards in subjects too: published subjects are not checked.
+    for subject in spelled(&["a", "b", "c", "*", ">", ""], 5) {
+        let mut found = Vec::new();
+        trie.matches(subject.as_bytes(), &mut |filter| found.push(*filter));
+        found.sort();
+        let mut expected: Vec<_> = filters
+            .iter()
+            .filter(|filter| matches(filter.as_filter(), subject.as_bytes()))
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{subject}");
+    }
+}
+
+/// Few tokens, so that prefixes are shared and filters match; a longer one, so that lengths differ.
+fn token() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        Just("a"),
+        Just("b"),
+        Just("*"),
+        Just("long-token"),
+        Just(">"),
+        Just("a*")
+    ]
+}
+
+fn filter() -> impl Strategy<Value = FilterBuf> {
+    vec(token(), 1..8).prop_filter_map("`>` is last", |tokens| tokens.join(".").parse().ok())
+}
+
+/// Mostly what filters may match, sometimes any bytes.
+fn published() -> impl Strategy<Value = Vec<u8>> {
+    let token = prop_oneof![6 => token(), 1 => Just("")];
+    prop_oneof![
+        6 => vec(token, 1..9).prop_map(|tokens| tokens.join(".").into_bytes()),
+        1 => vec(any::<u8>(), 0..20),
+        1 => vec(prop_oneof![Just(b'.'), Just(b'a'), Just(0xff)], 0..12),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(FilterBuf),
+    /// Removes one of the values that are there.
+    Remove(prop::sample::Index),
+    Publish(Vec<u8>),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => filter().prop_map(Step::Insert),
+        2 => any::<prop::sample::Index>().prop_map(Step::Remove),
+        3 => published().prop_map(Step::Publish),
+    ];
+    vec(step, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn a_changing_trie_agrees_with_a_list(steps in steps(), seed in any::<u64>()) {
+        let mut trie = Trie::with_seed(seed);
+        let mut list: Vec<(FilterBuf, usize)> = Vec::new();
+        for (id, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Insert(filter) => {
+                    trie.insert(filter.as_filter(), id);
+                    list.push((filter, id));
+                }
+                Step::Remove(_) if list.is_empty() => {}
+                Step::Remove(index) => {
+                    let (filter, id) = list.swap_remove(index.index(list.len()));
+                    prop_assert_eq!(trie.remove(filter.as_filter(), |value| *value == id), Some(id));
+                    prop_assert_eq!(trie.remove(filter.as_filter(), |value| *value == id), None);
+                }
+                Step::Publish(subject) => {
+                    let mut found = Vec::new();
+                    trie.matches(&subject, &mut |id| found.push(*id));
+                    found.sort();
+                    let mut expected: Vec<usize> = list
+                        .iter()
+                        .filter(|(filter, _)| matches(filter.as_filter(), &subject))
+                        .map(|(_, id)| *id)
+                        .collect();
+                    expected.sort();
+                    prop_assert_eq!(trie.matches_any(&subject, |_| true), !expected.is_empty());
+                    prop_assert_eq!(found, expected);
+                }
+            }
+            prop_assert_eq!(trie.len(), list.len());
+            prop_assert_eq!(trie.iter().count(), list.len());
+        }
+        for (filter, id) in list {
+            prop_assert_eq!(trie.remove(filter.as_filter(), |value| *value == id), Some(id));
+        }
+        prop_assert!(trie.is_empty());
+    }
+
+    #[test]
+    fn one_filter_agrees_with_the_definition(filter in filter(), subject in published()) {
+        let filter = filter.as_filter();
+        prop_assert_eq!(filter_matches(filter, &subject), matches(filter, &subject));
+    }
+
+    #[test]
+    fn relations_are_consistent(a in filter(), b in filter(), c in filter()) {
+        let (a, b, c) = (a.as_filter(), b.as_filter(), c.as_filter());
+        prop_assert!(a.contains(a) && a.overlaps(a));
+        prop_assert_eq!(a.overlaps(b), b.overlaps(a));
+        prop_assert!(!a.contains(b) || a.overlaps(b));
+        prop_assert!(!(a.contains(b) && b.contains(c)) || a.contains(c));
+    }
+
+    #[test]
+    fn any_bytes_are_accepted_or_refused(bytes in vec(any::<u8>(), 0..40)) {
+        if let Ok(subject) = Subject::new(&bytes) {
+            // A literal subject is a filter that matches itself and nothing broader.
+            let filter = Filter::new(&bytes).expect("a literal subject is a filter");
+            prop_assert_eq!(subject.as_bytes(), &bytes[..]);
+            prop_assert!(!filter.has_wildcard());
+            prop_assert!(filter.matches(&bytes));
+        }
+        if let Ok(filter) = Filter::new(&bytes) {
+            prop_assert_eq!(filter.has_wildcard(), Subject::new(&bytes).is_err());
+        }
+    }
+}
