@@ -1,0 +1,417 @@
+//! An account's claims: its limits, its keys, and who is revoked.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limit::Limit;
+use crate::lists::{is_default, null_as_default, time_or_none};
+use crate::nkey::{KeyKind, PublicKey, Signer};
+use crate::operator::expect_role;
+use crate::permissions::Permissions;
+use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
+use crate::user::UserLimits;
+
+/// What an operator says about an account.
+///
+/// Imports, exports and mappings are not read yet: an account that relies on
+/// them reaches less than it could, never more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountClaims {
+    /// The operator key that signed it.
+    pub issuer: PublicKey,
+    /// The account's identity.
+    pub subject: PublicKey,
+    /// A name for people.
+    pub name: String,
+    /// When it was signed, seconds since 1970.
+    pub issued_at: i64,
+    /// From when on nobody may be connected, seconds since 1970.
+    pub expires_at: Option<i64>,
+    /// Before this nobody may connect, seconds since 1970.
+    pub not_before: Option<i64>,
+    /// The limits that NATS knows.
+    pub limits: NatsLimits,
+    /// Keys beside the identity that sign users.
+    pub signing_keys: Vec<AccountSigningKey>,
+    /// Users whose documents up to a time are void.
+    pub revocations: Revocations,
+    /// For users whose own claims say nothing about permissions.
+    pub default_permissions: Permissions,
+    /// Another service decides about most users.
+    pub auth_callout: Option<AuthCallout>,
+    /// Our own claim, which stock servers ignore. Absent in documents made by others.
+    pub tollway: Option<TollwayClaim>,
+}
+
+/// `nats.limits`. Absent numbers are zero, and zero allows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NatsLimits {
+    /// Subscriptions of one connection (not of the account).
+    #[serde(rename = "subs", default)]
+    pub subscriptions: Limit,
+    /// Carried for NATS tools; no server enforces it.
+    #[serde(default)]
+    pub data: Limit,
+    /// Largest message (headers and payload), in bytes.
+    #[serde(default)]
+    pub payload: Limit,
+    /// Imports in the document.
+    #[serde(default)]
+    pub imports: Limit,
+    /// Exports in the document.
+    #[serde(default)]
+    pub exports: Limit,
+    /// Whether exports may have wildcards.
+    #[serde(default)]
+    pub wildcards: bool,
+    /// Whether users who only show a JWT are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disallow_bearer: bool,
+    /// Client connections open at the same time.
+    #[serde(rename = "conn", default)]
+    pub connections: Limit,
+    /// Leaf node connections open at the same time.
+    #[serde(rename = "leaf", default)]
+    pub leaf_nodes: Limit,
+}
+
+impl NatsLimits {
+    /// No limits; bearer tokens are accepted, JetStream stays off.
+    pub fn unlimited() -> Self {
+        Self {
+            subscriptions: Limit::Unlimited,
+            data: Limit::Unlimited,
+            payload: Limit::Unlimited,
+            imports: Limit::Unlimited,
+            exports: Limit::Unlimited,
+            wildcards: true,
+            disallow_bearer: false,
+            connections: Limit::Unlimited,
+            leaf_nodes: Limit::Unlimited,
+        }
+    }
+}
+
+/// A key that signs users in the account's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountSigningKey {
+    /// Users carry their own permissions and limits.
+    Plain(PublicKey),
+    /// Users carry none; the template decides.
+    Scoped(Box<Scope>),
+}
+
+impl AccountSigningKey {
+    /// The key itself.
+    pub fn key(&self) -> PublicKey {
+        match self {
+            Self::Plain(key) => *key,
+            Self::Scoped(scope) => scope.key,
+        }
+    }
+}
+
+impl From<PublicKey> for AccountSigningKey {
+    fn from(key: PublicKey) -> Self {
+        Self::Plain(key)
+    }
+}
+
+/// A signing key whose users all get the same permissions and limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The signing key.
+    pub key: PublicKey,
+    /// What such users are called.
+    pub role: String,
+    /// A sentence for people.
+    pub description: String,
+    /// What such users get.
+    pub template: UserLimits,
+}
+
+/// Whose documents are void: those signed at or before a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// Everybody's (`*`), seconds since 1970.
+    pub all: Option<i64>,
+    /// Single users', seconds since 1970.
+    pub users: BTreeMap<PublicKey, i64>,
+}
+
+impl Revocations {
+    /// Whether a document for `user` that was signed at `issued_at` is void.
+    pub fn is_revoked(&self, user: &PublicKey, issued_at: i64) -> bool {
+        let up_to = self.all.max(self.users.get(user).copied());
+        up_to.is_some_and(|up_to| issued_at <= up_to)
+    }
+
+    /// Makes documents for `user` void that were signed at `at` or before. Never takes a later revocation back.
+    pub fn revoke(&mut self, user: PublicKey, at: i64) {
+        let up_to = self.users.entry(user).or_insert(at);
+        *up_to = (*up_to).max(at);
+    }
+}
+
+/// `nats.authorization`: a service inside the account decides about users who are not listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthCallout {
+    /// Users who connect without being asked about: the service itself.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub auth_users: Vec<PublicKey>,
+    /// Accounts the service may place users into.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub allowed_accounts: Vec<String>,
+    /// A curve key requests are encrypted for; empty when they are not.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub xkey: String,
+}
+
+/// `nats.tollway`: what NATS has no words for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TollwayClaim {
+    /// Grows with each change of the account's document, because `iat` counts whole seconds.
+    pub version: u64,
+    /// Totals of the account.
+    pub limits: TollwayLimits,
+}
+
+/// Totals of the account. Absent numbers are zero, as everywhere in claims.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TollwayLimits {
+    /// Client connections open at the same time.
+    #[serde(default)]
+    pub connections: Limit,
+    /// Subscriptions of all connections together.
+    #[serde(default)]
+    pub subscriptions: Limit,
+}
+
+impl AccountClaims {
+    /// An account without limits, keys beside its identity, or a claim of ours.
+    pub fn new(issuer: PublicKey, subject: PublicKey, name: impl Into<String>, issued_at: i64) -> Self {
+        Self {
+            issuer,
+            subject,
+            name: name.into(),
+            issued_at,
+            expires_at: None,
+            not_before: None,
+            limits: NatsLimits::unlimited(),
+            signing_keys: Vec::new(),
+            revocations: Revocations::default(),
+            default_permissions: Permissions::default(),
+            auth_callout: None,
+            tollway: None,
+        }
+    }
+
+    /// The document's version, or `None` when it carries no claim of ours.
+    pub fn version(&self) -> Option<u64> {
+        self.tollway.map(|claim| claim.version)
+    }
+
+    /// Whether a document for `user` that was signed at `issued_at` is void.
+    pub fn is_revoked(&self, user: &PublicKey, issued_at: i64) -> bool {
+        self.revocations.is_revoked(user, issued_at)
+    }
+
+    /// The signing key with this public half, if it is one of this account's.
+    pub fn signing_key(&self, key: &PublicKey) -> Option<&AccountSigningKey> {
+        self.signing_keys
+            .iter()
+            .find(|signing_key| signing_key.key() == *key)
+    }
+
+    /// The signed token.
+    pub fn encode(&self, signer: &Signer) -> Result<String, EncodeError> {
+        let nats = RawAccount {
+            limits: self.limits.clone(),
+            signing_keys: self.signing_keys.iter().map(RawSigningKey::from).collect(),
+            revocations: raw_revocations(&self.revocations),
+            default_permissions: self.default_permissions.clone(),
+            authorization: self.auth_callout.clone().unwrap_or_default(),
+            tollway: self.tollway,
+            kind: RawAccount::TYPE.into(),
+            version: VERSION,
+        };
+        let envelope = Envelope {
+            exp: self.expires_at.unwrap_or(0),
+            jti: String::new(),
+            iat: self.issued_at,
+            iss: self.issuer,
+            name: self.name.clone(),
+            nbf: self.not_before.unwrap_or(0),
+            sub: self.subject,
+            nats,
+        };
+        token::encode(envelope, signer)
+    }
+
+    /// Reads a token whose issuer signed it. [`crate::Trust`] decides whether that issuer counts.
+    pub fn decode(token: &str) -> Result<Self, TokenError> {
+        let envelope = token::decode::<RawAccount>(token)?;
+        let nats = envelope.nats;
+        let signing_keys: Vec<_> = nats
+            .signing_keys
+            .into_iter()
+            .map(AccountSigningKey::try_from)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            issuer: envelope.iss,
+            subject: envelope.sub,
+            name: envelope.name,
+            issued_at: envelope.iat,
+            expires_at: time_or_none(envelope.exp),
+            not_before: time_or_none(envelope.nbf),
+            limits: nats.limits,
+            signing_keys,
+            revocations: revocations(nats.revocations)?,
+            default_permissions: nats.default_permissions,
+            // The object is there and empty in documents of stock tools that use no callout.
+            auth_callout: Some(nats.authorization).filter(|callout| !is_default(callout)),
+            tollway: nats.tollway,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RawAccount {
+    #[serde(default, deserialize_with = "null_as_default")]
+    limits: NatsLimits,
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    signing_keys: Vec<RawSigningKey>,
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    revocations: BTreeMap<String, i64>,
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_default"
+    )]
+    default_permissions: Permissions,
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_default"
+    )]
+    authorization: AuthCallout,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tollway: Option<TollwayClaim>,
+    #[serde(rename = "type")]
+    kind: String,
+    version: u32,
+}
+
+impl Body for RawAccount {
+    const TYPE: &'static str = "account";
+    const ISSUER: KeyKind = KeyKind::Operator;
+    const SUBJECT: KeyKind = KeyKind::Account;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum RawSigningKey {
+    Plain(PublicKey),
+    Scoped(Box<RawScope>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RawScope {
+    kind: String,
+    key: PublicKey,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    template: UserLimits,
+    #[serde(default)]
+    description: String,
+}
+
+const USER_SCOPE: &str = "user_scope";
+
+impl From<&AccountSigningKey> for RawSigningKey {
+    fn from(key: &AccountSigningKey) -> Self {
+        match key {
+            AccountSigningKey::Plain(key) => Self::Plain(*key),
+            AccountSigningKey::Scoped(scope) => Self::Scoped(Box::new(RawScope {
+                kind: USER_SCOPE.into(),
+                key: scope.key,
+                role: scope.role.clone(),
+                template: scope.template.clone(),
+                description: scope.description.clone(),
+            })),
+        }
+    }
+}
+
+impl TryFrom<RawSigningKey> for AccountSigningKey {
+    type Error = TokenError;
+
+    fn try_from(raw: RawSigningKey) -> Result<Self, TokenError> {
+        let key = match raw {
+            RawSigningKey::Plain(key) => Self::Plain(key),
+            RawSigningKey::Scoped(scope) if scope.kind == USER_SCOPE => Self::Scoped(Box::new(Scope {
+                key: scope.key,
+                role: scope.role,
+                description: scope.description,
+                template: scope.template,
+            })),
+            RawSigningKey::Scoped(_) => {
+                return Err(TokenError::Claims(
+                    "signing_keys holds a scope of an unknown kind".into(),
+                ));
+            }
+        };
+        expect_role("signing_keys", &key.key(), KeyKind::Account)?;
+        Ok(key)
+    }
+}
+
+/// The key of a revocation that is meant for everybody.
+const EVERYBODY: &str = "*";
+
+fn raw_revocations(revocations: &Revocations) -> BTreeMap<String, i64> {
+    let users = revocations.users.iter().map(|(user, at)| (user.to_string(), *at));
+    users
+        .chain(revocations.all.map(|at| (EVERYBODY.to_owned(), at)))
+        .collect()
+}
+
+/// A revocation that cannot be read makes the whole document unreadable:
+/// skipping it would let somebody in who was meant to be kept out.
+fn revocations(raw: BTreeMap<String, i64>) -> Result<Revocations, TokenError> {
+    let mut revocations = Revocations::default();
+    for (user, at) in raw {
+        if user == EVERYBODY {
+            revocations.all = Some(at);
+            continue;
+        }
+        let user: PublicKey = user
+            .parse()
+            .map_err(|error| TokenError::Claims(format!("revocations holds no user key: {error}")))?;
+        expect_role("revocations", &user, KeyKind::User)?;
+        revocations.users.insert(user, at);
+    }
+    Ok(revocations)
+}

@@ -1,0 +1,418 @@
+//! Whether a client may connect: the lower half of the chain, from the
+//! account's document down to the signature over this connection's nonce.
+
+use std::net::IpAddr;
+
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
+
+use crate::account::{AccountClaims, AccountSigningKey};
+use crate::connection::ConnectionType;
+use crate::nkey::PublicKey;
+use crate::permission_set::{PermissionError, PermissionSet};
+use crate::token::TokenError;
+use crate::trust::Trust;
+use crate::user::{UserClaims, UserLimits};
+
+/// A user's claims whose issuer signed them. Only decoding makes one, so what
+/// it says was said by its issuer, though nobody has asked yet whether that
+/// issuer may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedUser(UserClaims);
+
+impl SignedUser {
+    /// Reads a user JWT and checks its signature.
+    pub fn decode(jwt: &str) -> Result<Self, TokenError> {
+        UserClaims::decode(jwt).map(Self)
+    }
+
+    /// The account to look up and to authenticate against.
+    pub fn account(&self) -> PublicKey {
+        self.0.account()
+    }
+
+    /// The claims.
+    pub fn claims(&self) -> &UserClaims {
+        &self.0
+    }
+}
+
+/// How the client proves that the user JWT is its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    /// A client of the network: the user key signs what the server chose.
+    Nonce {
+        /// The nonce of this connection, the bytes as they stand in INFO.
+        nonce: &'a [u8],
+        /// `sig` of CONNECT, base64; a bearer user needs none.
+        signature: Option<&'a str>,
+    },
+    /// The JWT came over the mutually authenticated stream of the control
+    /// plane, which holds the account's key itself.
+    FleetStream,
+}
+
+/// What the node knows about a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionFacts<'a> {
+    /// The proof of possession.
+    pub proof: Proof<'a>,
+    /// The peer's address; `None` inside the process. A user with `src` needs one.
+    pub client_ip: Option<IpAddr>,
+    /// How the client is connected.
+    pub connection_type: ConnectionType,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// Who is connected, and what the connection may do.
+#[derive(Debug, Clone)]
+pub struct AuthenticatedUser {
+    /// The user's claims as signed.
+    pub user: SignedUser,
+    /// The limits that count: the template's for a user of a scoped key, with
+    /// the account's default permissions where nothing else is said.
+    /// Limits of the account are not worked in.
+    pub limits: UserLimits,
+    /// The permissions of `limits`, compiled.
+    pub permissions: PermissionSet,
+    /// When the connection has to end, seconds since 1970: the user's expiry or
+    /// the end of the time window, whichever comes first.
+    pub expires_at: Option<i64>,
+    /// For [`reauthenticate`].
+    client_ip: Option<IpAddr>,
+    connection_type: ConnectionType,
+}
+
+/// Why a user is refused; each variant is the rule that decided. Clients are
+/// only told "Authorization Violation": the rest is for the account's events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The user belongs to another account than the one it was checked against.
+    #[error("the user belongs to account {named}, not to {account}")]
+    OtherAccount {
+        /// The account in the user's claims.
+        named: PublicKey,
+        /// The account it was checked against.
+        account: PublicKey,
+    },
+    /// The account was signed by a key that no longer speaks for the operator.
+    #[error("the account is signed by {issuer}, which is not a key of the operator")]
+    UntrustedAccount {
+        /// Who signed the account.
+        issuer: PublicKey,
+    },
+    /// Signed by a key that is none of the account's.
+    #[error("the user is signed by {issuer}, which is not a key of the account")]
+    UnknownIssuer {
+        /// Who signed the user.
+        issuer: PublicKey,
+    },
+    /// The account's identity signed, and the operator wants signing keys for that.
+    #[error("the user is signed by the account's identity key, but the operator asks for a signing key")]
+    IdentityKeyRefused,
+    /// A user of a scoped key carries permissions or limits of its own.
+    #[error("the user is signed by a scoped signing key and must not carry permissions or limits")]
+    ScopedUserWithLimits,
+    /// The scope's template has functions such as `{{name()}}`.
+    #[error("the scope's template uses template functions, which are not supported")]
+    ScopeTemplateUnsupported,
+    /// The user's document ended.
+    #[error("the user expired at {at}")]
+    Expired {
+        /// Seconds since 1970.
+        at: i64,
+    },
+    /// The user's document has not begun.
+    #[error("the user is not valid before {at}")]
+    NotYetValid {
+        /// Seconds since 1970.
+        at: i64,
+    },
+    /// The account's document ended.
+    #[error("the account expired at {at}")]
+    AccountExpired {
+        /// Seconds since 1970.
+        at: i64,
+    },
+    /// The account's document has not begun.
+    #[error("the account is not valid before {at}")]
+    AccountNotYetValid {
+        /// Seconds since 1970.
+        at: i64,
+    },
+    /// A bearer user in an account that wants none.
+    #[error("the account refuses bearer tokens")]
+    BearerRefused,
+    /// The way of connecting is not among those allowed.
+    #[error("the user may not connect as {0}")]
+    ConnectionType(ConnectionType),
+    /// The account lets a service decide about this user, which is not built.
+    #[error("the account asks an auth callout service about the user, which is not supported")]
+    AuthCalloutUnsupported,
+    /// The user may only come through a trusted proxy, and none is known.
+    #[error("the user may only connect through a trusted proxy")]
+    ProxyRequired,
+    /// No signature over the nonce.
+    #[error("the client did not sign the nonce")]
+    SignatureMissing,
+    /// A signature that is not the user key's over this nonce.
+    #[error("the client's signature over the nonce does not match the user's key")]
+    SignatureInvalid,
+    /// The document is void.
+    #[error("the user is revoked: everything issued up to {issued_at} or later is void")]
+    Revoked {
+        /// When the user's document was signed.
+        issued_at: i64,
+    },
+    /// The client's address is in none of the user's networks.
+    #[error("the user may not connect from this address")]
+    Source {
+        /// The address, if there is one.
+        client_ip: Option<IpAddr>,
+    },
+    /// Outside of the user's times of day.
+    #[error("the user may not connect at this time of day")]
+    OutsideTimes,
+    /// Times of day in a zone other than UTC.
+    #[error("the user's times of day are in {location:?}; only UTC is supported")]
+    TimesLocationUnsupported {
+        /// The zone.
+        location: String,
+    },
+    /// A rule that cannot be read.
+    #[error("the user's permissions cannot be read")]
+    Permissions(#[source] PermissionError),
+}
+
+impl AuthError {
+    /// A stable word for events and logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OtherAccount { .. } => "other_account",
+            Self::UntrustedAccount { .. } => "untrusted_account",
+            Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::IdentityKeyRefused => "identity_key_refused",
+            Self::ScopedUserWithLimits => "scoped_user_with_limits",
+            Self::ScopeTemplateUnsupported => "scope_template_unsupported",
+            Self::Expired { .. } => "expired",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::AccountExpired { .. } => "account_expired",
+            Self::AccountNotYetValid { .. } => "account_not_yet_valid",
+            Self::BearerRefused => "bearer_refused",
+            Self::ConnectionType(_) => "connection_type",
+            Self::AuthCalloutUnsupported => "auth_callout_unsupported",
+            Self::ProxyRequired => "proxy_required",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::Revoked { .. } => "revoked",
+            Self::Source { .. } => "source_address",
+            Self::OutsideTimes => "outside_times",
+            Self::TimesLocationUnsupported { .. } => "times_location_unsupported",
+            Self::Permissions(_) => "invalid_permissions",
+        }
+    }
+}
+
+/// Decides whether a client may connect as `user` to `account`, which has to
+/// be the one that [`SignedUser::account`] names.
+pub fn authenticate(
+    trust: &Trust,
+    account: &AccountClaims,
+    user: SignedUser,
+    facts: &ConnectionFacts<'_>,
+) -> Result<AuthenticatedUser, AuthError> {
+    let standing = check_standing(
+        trust,
+        account,
+        &user,
+        facts.client_ip,
+        facts.connection_type,
+        facts.now,
+    )?;
+    check_proof(&user, standing.limits.bearer_token, &facts.proof)?;
+    Ok(standing.into_user(user, facts.client_ip, facts.connection_type))
+}
+
+/// Asks again for a live connection after the account or the operator
+/// changed: everything but the proof, which was given when it connected. What
+/// comes back may have other permissions and another end than before.
+pub fn reauthenticate(
+    trust: &Trust,
+    account: &AccountClaims,
+    connected: &AuthenticatedUser,
+    now: i64,
+) -> Result<AuthenticatedUser, AuthError> {
+    let (ip, kind) = (connected.client_ip, connected.connection_type);
+    let standing = check_standing(trust, account, &connected.user, ip, kind, now)?;
+    Ok(standing.into_user(connected.user.clone(), ip, kind))
+}
+
+/// A signature as CONNECT carries it.
+pub fn encode_signature(signature: &[u8; 64]) -> String {
+    BASE64URL_NOPAD.encode(signature)
+}
+
+/// What the documents give the user.
+struct Standing {
+    limits: UserLimits,
+    permissions: PermissionSet,
+    expires_at: Option<i64>,
+}
+
+impl Standing {
+    fn into_user(
+        self,
+        user: SignedUser,
+        client_ip: Option<IpAddr>,
+        connection_type: ConnectionType,
+    ) -> AuthenticatedUser {
+        let Self {
+            limits,
+            permissions,
+            expires_at,
+        } = self;
+        AuthenticatedUser {
+            user,
+            limits,
+            permissions,
+            expires_at,
+            client_ip,
+            connection_type,
+        }
+    }
+}
+
+fn check_standing(
+    trust: &Trust,
+    account: &AccountClaims,
+    SignedUser(user): &SignedUser,
+    client_ip: Option<IpAddr>,
+    connection_type: ConnectionType,
+    now: i64,
+) -> Result<Standing, AuthError> {
+    if let Some(at) = user.expires_at.filter(|&at| now >= at) {
+        return Err(AuthError::Expired { at });
+    }
+    if let Some(at) = user.not_before.filter(|&at| now < at) {
+        return Err(AuthError::NotYetValid { at });
+    }
+    if user.account() != account.subject {
+        return Err(AuthError::OtherAccount {
+            named: user.account(),
+            account: account.subject,
+        });
+    }
+    if !trust.is_trusted(&account.issuer) {
+        return Err(AuthError::UntrustedAccount {
+            issuer: account.issuer,
+        });
+    }
+    let mut limits = granted_by_issuer(trust, account, user)?;
+    if let Some(at) = account.expires_at.filter(|&at| now >= at) {
+        return Err(AuthError::AccountExpired { at });
+    }
+    if let Some(at) = account.not_before.filter(|&at| now < at) {
+        return Err(AuthError::AccountNotYetValid { at });
+    }
+    if account
+        .auth_callout
+        .as_ref()
+        .is_some_and(|callout| !callout.auth_users.contains(&user.subject))
+    {
+        return Err(AuthError::AuthCalloutUnsupported);
+    }
+    if limits.bearer_token && account.limits.disallow_bearer {
+        return Err(AuthError::BearerRefused);
+    }
+    if limits.proxy_required {
+        return Err(AuthError::ProxyRequired);
+    }
+    if !connection_type.is_allowed_by(&limits.allowed_connection_types) {
+        return Err(AuthError::ConnectionType(connection_type));
+    }
+    if account.is_revoked(&user.subject, user.issued_at) {
+        return Err(AuthError::Revoked {
+            issued_at: user.issued_at,
+        });
+    }
+    let from_a_listed_network = |ip: IpAddr| limits.src.iter().any(|network| network.contains(ip));
+    if !limits.src.is_empty() && !client_ip.is_some_and(from_a_listed_network) {
+        return Err(AuthError::Source { client_ip });
+    }
+    let window_end = end_of_window(&limits, now)?;
+    if limits.permissions.is_empty() {
+        limits.permissions = account.default_permissions.clone();
+    }
+    let permissions = PermissionSet::compile(&limits.permissions).map_err(AuthError::Permissions)?;
+    let expires_at = [user.expires_at, window_end].into_iter().flatten().min();
+    Ok(Standing {
+        limits,
+        permissions,
+        expires_at,
+    })
+}
+
+/// The user's limits, from its own claims or from the scope of the key that signed it.
+fn granted_by_issuer(
+    trust: &Trust,
+    account: &AccountClaims,
+    user: &UserClaims,
+) -> Result<UserLimits, AuthError> {
+    if user.issuer == account.subject {
+        if trust.operator().strict_signing_key_usage {
+            return Err(AuthError::IdentityKeyRefused);
+        }
+        return Ok(user.limits.clone());
+    }
+    match account.signing_key(&user.issuer) {
+        None => Err(AuthError::UnknownIssuer { issuer: user.issuer }),
+        Some(AccountSigningKey::Plain(_)) => Ok(user.limits.clone()),
+        Some(AccountSigningKey::Scoped(_)) if user.limits != UserLimits::default() => {
+            Err(AuthError::ScopedUserWithLimits)
+        }
+        Some(AccountSigningKey::Scoped(scope)) => {
+            let permissions = &scope.template.permissions;
+            let mut rules = [&permissions.publish, &permissions.subscribe]
+                .into_iter()
+                .flat_map(|rules| rules.allow.iter().chain(&rules.deny));
+            if rules.any(|rule| rule.contains("{{")) {
+                return Err(AuthError::ScopeTemplateUnsupported);
+            }
+            Ok(scope.template.clone())
+        }
+    }
+}
+
+/// When the user's time of day ends; `None` when it has none.
+fn end_of_window(limits: &UserLimits, now: i64) -> Result<Option<i64>, AuthError> {
+    if limits.times.is_empty() {
+        return Ok(None);
+    }
+    if !matches!(limits.times_location.as_str(), "" | "UTC" | "Etc/UTC") {
+        return Err(AuthError::TimesLocationUnsupported {
+            location: limits.times_location.clone(),
+        });
+    }
+    let end = limits.times.iter().filter_map(|window| window.end_at(now)).max();
+    end.map(Some).ok_or(AuthError::OutsideTimes)
+}
+
+fn check_proof(SignedUser(user): &SignedUser, bearer: bool, proof: &Proof<'_>) -> Result<(), AuthError> {
+    let Proof::Nonce { nonce, signature } = proof else {
+        return Ok(());
+    };
+    if bearer {
+        return Ok(());
+    }
+    let text = signature
+        .filter(|text| !text.is_empty())
+        .ok_or(AuthError::SignatureMissing)?;
+    // Clients differ: url-safe or standard letters, with or without padding.
+    let signature = [BASE64URL_NOPAD, BASE64_NOPAD, BASE64URL, BASE64]
+        .iter()
+        .find_map(|encoding| encoding.decode(text.as_bytes()).ok())
+        .ok_or(AuthError::SignatureInvalid)?;
+    user.subject
+        .verify(nonce, &signature)
+        .map_err(|_| AuthError::SignatureInvalid)
+}

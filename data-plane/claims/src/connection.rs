@@ -1,0 +1,256 @@
+//! From where, how and when a user may connect.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How a client is connected, in the words of `allowed_connection_types`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionType {
+    /// The plain NATS client protocol, with or without TLS.
+    Standard,
+    /// The client protocol in a websocket.
+    Websocket,
+    /// Another server as a leaf node.
+    Leafnode,
+    /// A leaf node in a websocket.
+    LeafnodeWs,
+    /// MQTT.
+    Mqtt,
+    /// MQTT in a websocket.
+    MqttWs,
+    /// A client inside the server's own process.
+    InProcess,
+}
+
+impl ConnectionType {
+    const ALL: [Self; 7] = [
+        Self::Standard,
+        Self::Websocket,
+        Self::Leafnode,
+        Self::LeafnodeWs,
+        Self::Mqtt,
+        Self::MqttWs,
+        Self::InProcess,
+    ];
+
+    /// The word in a claim.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::Websocket => "WEBSOCKET",
+            Self::Leafnode => "LEAFNODE",
+            Self::LeafnodeWs => "LEAFNODE_WS",
+            Self::Mqtt => "MQTT",
+            Self::MqttWs => "MQTT_WS",
+            Self::InProcess => "IN_PROCESS",
+        }
+    }
+
+    /// Whether a claim's list lets this type in. An empty list lets every type
+    /// in; words nobody knows do not, not even when nothing else is listed.
+    pub fn is_allowed_by(self, list: &[String]) -> bool {
+        list.is_empty() || list.iter().any(|word| word.eq_ignore_ascii_case(self.as_str()))
+    }
+}
+
+impl fmt::Display for ConnectionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ConnectionType {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(word))
+            .ok_or(())
+    }
+}
+
+/// A network: `10.0.0.0/8`, `2001:db8::/32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cidr {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// A text that is no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no network: write an address and a prefix length, such as 10.0.0.0/8")]
+pub struct InvalidCidr {
+    /// The text, cut to a readable length.
+    pub text: String,
+}
+
+impl Cidr {
+    /// Whether the address lies in the network. An IPv4 address that arrives
+    /// on an IPv6 socket (`::ffff:1.2.3.4`) counts as the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => same_prefix(
+                network.to_bits().into(),
+                address.to_bits().into(),
+                32,
+                self.prefix,
+            ),
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                same_prefix(network.to_bits(), address.to_bits(), 128, self.prefix)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
+    let below = width - u32::from(prefix);
+    // A prefix of zero compares nothing, and shifting by the whole width would overflow.
+    (a ^ b).checked_shr(below).unwrap_or(0) == 0
+}
+
+impl FromStr for Cidr {
+    type Err = InvalidCidr;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCidr> {
+        let invalid = || InvalidCidr {
+            text: text.chars().take(64).collect(),
+        };
+        let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
+        let address: IpAddr = address.parse().map_err(|_| invalid())?;
+        if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid());
+        }
+        let prefix: u8 = prefix.parse().map_err(|_| invalid())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        if prefix > width {
+            return Err(invalid());
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl Serialize for Cidr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A list of networks: an array of texts, or one text with commas, as older tools write it.
+pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cidr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Raw {
+        Array(Vec<String>),
+        Text(String),
+    }
+    let parse = |text: &str| text.trim().parse().map_err(serde::de::Error::custom);
+    match Option::<Raw>::deserialize(deserializer)? {
+        None => Ok(Vec::new()),
+        Some(Raw::Array(texts)) => texts.iter().map(|text| parse(text)).collect(),
+        Some(Raw::Text(text)) if text.is_empty() => Ok(Vec::new()),
+        Some(Raw::Text(text)) => text.split(',').map(parse).collect(),
+    }
+}
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// A part of every day: from `start` up to, not including, `end`. It goes over
+/// midnight when `end` is before `start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TimeWindow {
+    start: u32,
+    end: u32,
+}
+
+/// A text that is no time of day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no time of day: write hours, minutes and seconds, such as 08:30:00")]
+pub struct InvalidTimeWindow {
+    /// The text, cut to a readable length.
+    pub text: String,
+}
+
+impl TimeWindow {
+    /// A window between two times of day, both `HH:MM:SS`.
+    pub fn new(start: &str, end: &str) -> Result<Self, InvalidTimeWindow> {
+        Ok(Self {
+            start: seconds_of_day(start)?,
+            end: seconds_of_day(end)?,
+        })
+    }
+
+    /// When the window that `now` lies in ends, or `None` when `now` lies
+    /// outside. Both are seconds since 1970; the window is read in UTC.
+    pub fn end_at(&self, now: i64) -> Option<i64> {
+        let (start, end) = (i64::from(self.start), i64::from(self.end));
+        let midnight = now.checked_sub(now.rem_euclid(DAY_SECONDS))?;
+        let time = now - midnight;
+        let end = if start <= end {
+            (start <= time && time < end).then_some(end)
+        } else if time >= start {
+            Some(end + DAY_SECONDS) // the evening part: it ends tomorrow
+        } else {
+            (time < end).then_some(end) // the morning part of a window that began yesterday
+        };
+        midnight.checked_add(end?)
+    }
+}
+
+fn seconds_of_day(text: &str) -> Result<u32, InvalidTimeWindow> {
+    let invalid = || InvalidTimeWindow {
+        text: text.chars().take(64).collect(),
+    };
+    let mut parts = text.split(':').map(|part| match part.as_bytes() {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+        }
+        _ => None,
+    });
+    let mut next = |below| {
+        parts
+            .next()
+            .flatten()
+            .filter(|&number| number < below)
+            .ok_or_else(invalid)
+    };
+    let seconds = next(24)? * 3600 + next(60)? * 60 + next(60)?;
+    if parts.next().is_some() {
+        return Err(invalid());
+    }
+    Ok(seconds)
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawTimeWindow {
+    start: String,
+    end: String,
+}
+
+impl Serialize for TimeWindow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |time: u32| format!("{:02}:{:02}:{:02}", time / 3600, time / 60 % 60, time % 60);
+        RawTimeWindow {
+            start: text(self.start),
+            end: text(self.end),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeWindow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawTimeWindow::deserialize(deserializer)?;
+        Self::new(&raw.start, &raw.end).map_err(serde::de::Error::custom)
+    }
+}
