@@ -202,3 +202,118 @@ impl fmt::Debug for ConnectOptions {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_keys_and_null_have_the_stock_defaults() {
+        for json in [
+            "{}",
+            r#"{"verbose":null,"jwt":null,"protocol":null,"unknown":{"deep":[1]}}"#,
+        ] {
+            let options = ConnectOptions::parse(json.as_bytes()).unwrap();
+            assert_eq!(options, ConnectOptions::default());
+            assert!(options.verbose && options.pedantic && options.echo);
+            assert!(!options.headers && !options.no_responders && !options.tls_required);
+            assert_eq!(options.protocol, 0);
+            assert_eq!(options.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_a_client_library_sends_is_understood() {
+        let options = ConnectOptions::parse(
+            br#"{"verbose":false,"pedantic":false,"tls_required":false,"name":"orders","lang":"go",
+                "version":"1.53.1","protocol":1,"echo":false,"headers":true,"no_responders":true,
+                "jwt":"eyJ0","sig":"c2ln","nkey":"UUSER","user":"u","pass":"p","auth_token":"t"}"#,
+        )
+        .unwrap();
+        let expected = ConnectOptions {
+            verbose: false,
+            pedantic: false,
+            echo: false,
+            headers: true,
+            no_responders: true,
+            protocol: 1,
+            name: Some("orders".into()),
+            lang: Some("go".into()),
+            version: Some("1.53.1".into()),
+            jwt: Some("eyJ0".into()),
+            sig: Some("c2ln".into()),
+            nkey: Some("UUSER".into()),
+            user: Some("u".into()),
+            pass: Some("p".into()),
+            auth_token: Some("t".into()),
+            ..ConnectOptions::default()
+        };
+        assert_eq!(options, expected);
+        assert_eq!(options.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_further_connect_changes_only_what_it_mentions() {
+        let mut options = ConnectOptions::parse(br#"{"verbose":false,"name":"a","headers":true}"#).unwrap();
+        options.merge(br#"{"name":"b"}"#).unwrap();
+        assert_eq!(
+            (options.verbose, options.headers, options.name.as_deref()),
+            (false, true, Some("b"))
+        );
+
+        let before = options.clone();
+        options.merge(br#"{"name":"c","verbose":"yes"}"#).unwrap_err();
+        assert_eq!(options, before);
+    }
+
+    #[test]
+    fn malformed_json_is_refused() {
+        for json in [
+            "",
+            "{",
+            "[]x",
+            "null!",
+            "7",
+            r#"{"verbose":1}"#,
+            r#"{"user":{}}"#,
+            "{}{}",
+            "\u{0}",
+        ] {
+            assert!(ConnectOptions::parse(json.as_bytes()).is_err(), "{json}");
+        }
+        let deep = "[".repeat(4000);
+        assert!(ConnectOptions::parse(format!("{{\"x\":{deep}").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn options_that_no_client_may_use_are_told_apart() {
+        for (json, error) in [
+            (r#"{"protocol":2}"#, ProtocolError::InvalidClientProtocol),
+            (r#"{"protocol":-1}"#, ProtocolError::InvalidClientProtocol),
+            (
+                r#"{"no_responders":true}"#,
+                ProtocolError::NoRespondersRequiresHeaders,
+            ),
+            (r#"{"account":"A"}"#, ProtocolError::AuthorizationViolation),
+            (r#"{"new_account":true}"#, ProtocolError::AuthorizationViolation),
+        ] {
+            assert_eq!(
+                ConnectOptions::parse(json.as_bytes()).unwrap().check(),
+                Err(error),
+                "{json}"
+            );
+        }
+        let empty = ConnectOptions::parse(br#"{"account":"","new_account":false}"#).unwrap();
+        assert_eq!(empty.check(), Ok(()));
+    }
+
+    #[test]
+    fn secrets_do_not_reach_a_log() {
+        let options = ConnectOptions::parse(
+            br#"{"jwt":"SECRET","sig":"SECRET","pass":"SECRET","auth_token":"SECRET","proxy_sig":"SECRET","user":"bob"}"#,
+        )
+        .unwrap();
+        let shown = format!("{options:?}");
+        assert!(!shown.contains("SECRET") && shown.contains("bob"), "{shown}");
+    }
+}

@@ -99,3 +99,82 @@ fn number(out: &mut Vec<u8>, mut number: usize) {
     }
     out.extend_from_slice(&digits[first..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers;
+
+    fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"before|".to_vec();
+        encode(&mut out);
+        String::from_utf8(out)
+            .unwrap()
+            .strip_prefix("before|")
+            .expect("the buffer is appended to")
+            .to_owned()
+    }
+
+    #[test]
+    fn deliveries_are_spelled_as_on_a_stock_server() {
+        let plain = Message::new(b"a.b", None, b"hello");
+        let request = Message::new(b"a.b", Some(b"_INBOX.1"), b"");
+        let block = b"NATS/1.0\r\nA: b\r\n\r\nhello";
+        let with_headers = Message::with_headers(b"a", None, block, 18).unwrap();
+        let both = Message::with_headers(b"a", Some(b"r"), block, 18).unwrap();
+        for (sent, headers, expected) in [
+            (plain, true, "MSG a.b 12 5\r\nhello\r\n"),
+            (plain, false, "MSG a.b 12 5\r\nhello\r\n"),
+            (request, true, "MSG a.b 12 _INBOX.1 0\r\n\r\n"),
+            (
+                with_headers,
+                true,
+                "HMSG a 12 18 23\r\nNATS/1.0\r\nA: b\r\n\r\nhello\r\n",
+            ),
+            (
+                both,
+                true,
+                "HMSG a 12 r 18 23\r\nNATS/1.0\r\nA: b\r\n\r\nhello\r\n",
+            ),
+            (both, false, "MSG a 12 r 5\r\nhello\r\n"),
+        ] {
+            assert_eq!(encoded(|out| message(out, &sent, b"12", headers)), expected);
+            let head = encoded(|out| {
+                assert!(expected.ends_with(&{
+                    let body = message_head(out, &sent, b"12", headers);
+                    format!("{}\r\n", String::from_utf8_lossy(body))
+                }))
+            });
+            assert!(expected.starts_with(&head));
+        }
+        assert_eq!(Message::with_headers(b"a", None, b"short", 6), None);
+    }
+
+    #[test]
+    fn nobody_interested_is_spelled_as_observed() {
+        let block = headers::no_responders(b"nope.svc");
+        let status = Message::with_headers(b"_INBOX.a", None, &block, block.len()).unwrap();
+        assert_eq!(
+            encoded(|out| message(out, &status, b"1", true)),
+            "HMSG _INBOX.a 1 40 40\r\nNATS/1.0 503\r\nNats-Subject: nope.svc\r\n\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn short_answers() {
+        assert_eq!(encoded(ping), "PING\r\n");
+        assert_eq!(encoded(pong), "PONG\r\n");
+        assert_eq!(encoded(ok), "+OK\r\n");
+        assert_eq!(
+            encoded(|out| error(out, &ProtocolError::AuthorizationViolation)),
+            "-ERR 'Authorization Violation'\r\n"
+        );
+    }
+
+    #[test]
+    fn numbers_have_all_their_digits_and_no_more() {
+        for n in [0, 1, 9, 10, 99, 100, 1_048_576, 999_999_999, usize::MAX] {
+            assert_eq!(encoded(|out| number(out, n)), n.to_string());
+        }
+    }
+}

@@ -183,3 +183,112 @@ fn quoted(bytes: &[u8]) -> String {
 fn push_escaped(text: &mut String, byte: u8) {
     text.push_str(&format!("\\x{byte:02x}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts are a contract with every client library: this table repeats them on purpose.
+    #[test]
+    fn texts_are_byte_for_byte_the_stock_ones() {
+        use ProtocolError::*;
+        let subscription = |queue: Option<&str>, sid: Option<&str>| SubscriptionViolation {
+            filter: b"q.a".to_vec(),
+            queue: queue.map(|queue| queue.as_bytes().to_vec()),
+            sid: sid.map(|sid| sid.as_bytes().to_vec()),
+        };
+        let subject = || b"a.b".to_vec();
+        for (error, text, closes) in [
+            (UnknownProtocolOperation, "Unknown Protocol Operation", true),
+            (MaximumControlLineExceeded, "maximum control line exceeded", true),
+            (MaximumPayloadViolation, "Maximum Payload Violation", true),
+            (AuthorizationViolation, "Authorization Violation", true),
+            (AuthenticationTimeout, "Authentication Timeout", true),
+            (UserAuthenticationExpired, "User Authentication Expired", true),
+            (
+                AccountAuthenticationExpired,
+                "Account Authentication Expired",
+                true,
+            ),
+            (UserAuthenticationRevoked, "User Authentication Revoked", true),
+            (
+                MaximumAccountConnectionsExceeded,
+                "maximum account active connections exceeded",
+                true,
+            ),
+            (MaximumConnectionsExceeded, "maximum connections exceeded", true),
+            (
+                ConnectionThrottling,
+                "Connection throttling is active. Please try again later.",
+                true,
+            ),
+            (TlsRequired, "Secure Connection - TLS Required", true),
+            (StaleConnection, "Stale Connection", true),
+            (InvalidClientProtocol, "invalid client protocol", true),
+            (
+                NoRespondersRequiresHeaders,
+                "no responders requires headers support",
+                true,
+            ),
+            (FailedAccountRegistration, "Failed Account Registration", true),
+            (
+                MaximumSubscriptionsExceeded,
+                "maximum subscriptions exceeded",
+                false,
+            ),
+            (
+                PublishViolation { subject: subject() },
+                r#"Permissions Violation for Publish to "a.b""#,
+                false,
+            ),
+            (
+                PublishReplyViolation { reply: subject() },
+                r#"Permissions Violation for Publish with Reply of "a.b""#,
+                false,
+            ),
+            (
+                subscription(None, None),
+                r#"Permissions Violation for Subscription to "q.a""#,
+                false,
+            ),
+            (
+                subscription(Some("other"), None),
+                r#"Permissions Violation for Subscription to "q.a" using queue "other""#,
+                false,
+            ),
+            (
+                subscription(None, Some("7")),
+                r#"Permissions Violation for Subscription to "q.a" (sid "7")"#,
+                false,
+            ),
+            (
+                subscription(Some("other"), Some("7")),
+                r#"Permissions Violation for Subscription to "q.a" using queue "other" (sid "7")"#,
+                false,
+            ),
+            (
+                SubscriptionTooManyTokens { filter: subject() },
+                r#"Permissions Violation for Subscription to "a.b", too many tokens"#,
+                false,
+            ),
+            (InvalidSubject, "Invalid Subject", false),
+            (InvalidPublishSubject, "Invalid Publish Subject", false),
+        ] {
+            assert_eq!(error.text(), text);
+            assert_eq!(error.closes(), closes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_stays_one_line_whatever_the_subject_is() {
+        for (subject, shown) in [
+            (&b"plain"[..], r#""plain""#),
+            (b"qu\"ote\\", r#""qu\"ote\\""#),
+            (b"nul\0bell\x07del\x7f", r#""nul\x00bell\x07del\x7f""#),
+            (b"\xff\xfe", r#""\xff\xfe""#),
+            ("größe".as_bytes(), r#""größe""#),
+        ] {
+            assert_eq!(quoted(subject), shown);
+        }
+    }
+}

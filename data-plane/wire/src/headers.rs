@@ -84,3 +84,62 @@ pub enum InvalidHeaders {
 pub fn no_responders(subject: &[u8]) -> Vec<u8> {
     [b"NATS/1.0 503\r\nNats-Subject: ", subject, b"\r\n\r\n"].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_found_at_the_start_of_a_body() {
+        let body =
+            b"NATS/1.0 503 No Responders\r\nNats-Subject: a.b\r\nX:1\r\nx: 2 \r\nno colon\r\n\r\npayload";
+        let block = HeaderBlock::at_start_of(body).unwrap();
+        assert_eq!(block.as_bytes().len(), body.len() - "payload".len());
+        assert_eq!(block.status(), Some(503));
+        assert_eq!(block.get("nats-subject"), Some(&b"a.b"[..]));
+        let all: Vec<_> = block.iter().collect();
+        assert_eq!(
+            all,
+            [(&b"Nats-Subject"[..], &b"a.b"[..]), (b"X", b"1"), (b"x", b"2")]
+        );
+    }
+
+    #[test]
+    fn a_block_without_status_or_headers_is_one() {
+        let block = HeaderBlock::new(b"NATS/1.0\r\n\r\n").unwrap();
+        assert_eq!(
+            (block.status(), block.iter().count(), block.get("")),
+            (None, 0, None)
+        );
+        assert_eq!(HeaderBlock::new(b"NATS/1.0 many\r\n\r\n").unwrap().status(), None);
+        assert_eq!(
+            HeaderBlock::new(b"NATS/1.0 99999\r\n\r\n").unwrap().status(),
+            None
+        );
+    }
+
+    #[test]
+    fn what_is_no_block_is_refused() {
+        for (bytes, reason) in [
+            ("", InvalidHeaders::Version),
+            ("HTTP/1.1\r\n\r\n", InvalidHeaders::Version),
+            ("nats/1.0\r\n\r\n", InvalidHeaders::Version),
+            ("NATS/1.0", InvalidHeaders::End),
+            ("NATS/1.0\r\nA: b\r\n", InvalidHeaders::End),
+            ("NATS/1.0\n\n", InvalidHeaders::End),
+        ] {
+            assert_eq!(HeaderBlock::new(bytes.as_bytes()), Err(reason), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_block_of_nobody_interested_names_the_subject() {
+        let bytes = no_responders(b"nope.svc");
+        assert_eq!(bytes, b"NATS/1.0 503\r\nNats-Subject: nope.svc\r\n\r\n");
+        let block = HeaderBlock::new(&bytes).unwrap();
+        assert_eq!(
+            (block.status(), block.get("Nats-Subject")),
+            (Some(503), Some(&b"nope.svc"[..]))
+        );
+    }
+}

@@ -71,3 +71,68 @@ pub struct Info {
 fn is_false(flag: &bool) -> bool {
     !flag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder;
+
+    fn encoded(info: &Info) -> String {
+        let mut out = Vec::new();
+        encoder::info(&mut out, info);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn server() -> Info {
+        Info {
+            server_id: "NSERVER".into(),
+            server_name: "node-1".into(),
+            version: "2.12.0".into(),
+            proto: 1,
+            host: "127.0.0.1".into(),
+            port: 4222,
+            headers: true,
+            auth_required: true,
+            max_payload: 1_048_576,
+            client_id: 7,
+            client_ip: "127.0.0.1".into(),
+            tollway_version: "0.1.0".into(),
+            ..Info::default()
+        }
+    }
+
+    #[test]
+    fn the_first_info_has_a_nonce_and_the_order_of_a_stock_server() {
+        let first = Info {
+            git_commit: Some("abc1234".into()),
+            go: Some("none".into()),
+            nonce: Some("Abcdefghijklmno".into()),
+            ..server()
+        };
+        assert_eq!(
+            encoded(&first),
+            "INFO {\"server_id\":\"NSERVER\",\"server_name\":\"node-1\",\"version\":\"2.12.0\",\"proto\":1,\
+             \"git_commit\":\"abc1234\",\"go\":\"none\",\"host\":\"127.0.0.1\",\"port\":4222,\"headers\":true,\
+             \"auth_required\":true,\"max_payload\":1048576,\"client_id\":7,\"client_ip\":\"127.0.0.1\",\
+             \"nonce\":\"Abcdefghijklmno\",\"tollway_version\":\"0.1.0\"} \r\n"
+        );
+    }
+
+    #[test]
+    fn the_second_info_says_how_the_connection_was_set_up() {
+        let second = Info {
+            max_payload: 100,
+            connect_info: true,
+            remote_account: Some("AACCOUNT".into()),
+            lame_duck_mode: true,
+            account_is_system: true,
+            ..server()
+        };
+        let text = encoded(&second);
+        assert!(!text.contains("nonce"));
+        assert!(text.ends_with(
+            "\"client_ip\":\"127.0.0.1\",\"ldm\":true,\"connect_info\":true,\
+             \"remote_account\":\"AACCOUNT\",\"acc_is_sys\":true,\"tollway_version\":\"0.1.0\"} \r\n"
+        ));
+    }
+}
