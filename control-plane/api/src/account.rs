@@ -1,0 +1,138 @@
+//! Isolated messaging accounts of an organization.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::base64_bytes;
+
+/// An isolated space of subjects, with its own limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// `acc_` and 32 hexadecimal digits.
+    pub id: String,
+    /// Id of the organization that owns it.
+    pub organization: String,
+    /// Unique in the organization.
+    pub name: String,
+    /// The NATS account key, `A...`.
+    pub public_key: String,
+    /// Name of the cell that serves the account.
+    pub cell: String,
+    /// What the account may use.
+    pub limits: AccountLimits,
+    /// Whether its clients are cut and refused.
+    pub suspended: bool,
+    /// Why it is suspended; empty when it is not.
+    pub suspended_reason: String,
+    /// Grows with each change of the account's document.
+    pub version: u64,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Connections open now, as last reported by the cell (a few seconds old).
+    pub connections: u32,
+}
+
+/// Totals of the account; -1 is unlimited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountLimits {
+    /// Client connections open at the same time.
+    pub connections: i64,
+    /// Subscriptions of all connections together.
+    pub subscriptions: i64,
+    /// Largest message, headers and payload, in bytes.
+    pub payload_bytes: i64,
+}
+
+/// What a new account is called, where it lives, and what it may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Unique in the organization: lower-case letters, digits and hyphens, at most 63.
+    pub name: String,
+    /// A cell's name; the one with the fewest accounts when absent or empty.
+    #[serde(default)]
+    pub cell: Option<String>,
+    /// The defaults of the installation when absent.
+    #[serde(default)]
+    pub limits: Option<AccountLimits>,
+}
+
+/// What to change about an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAccount {
+    /// Fields that are set replace the account's; others stay as they are.
+    pub limits: AccountLimitsChange,
+}
+
+/// The limits to change; absent ones stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountLimitsChange {
+    /// Client connections open at the same time; -1 is unlimited.
+    #[serde(default)]
+    pub connections: Option<i64>,
+    /// Subscriptions of all connections together; -1 is unlimited.
+    #[serde(default)]
+    pub subscriptions: Option<i64>,
+    /// Largest message in bytes; -1 is unlimited.
+    #[serde(default)]
+    pub payload_bytes: Option<i64>,
+}
+
+/// Why an account is suspended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendAccount {
+    /// Shown to the tenant.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How far the account's newest document has travelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountRollout {
+    /// Name of the cell.
+    pub cell: String,
+    /// The cell's revision that carries the account's newest document.
+    pub revision: u64,
+    /// What the cell acknowledged last.
+    pub applied_revision: u64,
+    /// Whether the cell serves the account's newest document.
+    pub applied: bool,
+    /// A stable word saying why the cell refused the document; empty when it did not.
+    pub refused_code: String,
+    /// The same as a sentence.
+    pub refused_reason: String,
+}
+
+/// A message to send into the account, whose reply is awaited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestInAccount {
+    /// A literal subject.
+    pub subject: String,
+    /// Base64.
+    #[serde(default, with = "base64_bytes")]
+    #[schema(value_type = String, format = Byte)]
+    pub payload: Vec<u8>,
+    /// 1 to 10000 milliseconds; 2000 when absent or 0.
+    #[serde(default)]
+    pub timeout_ms: Option<u32>,
+}
+
+/// The first reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestInAccountReply {
+    /// Base64.
+    #[serde(with = "base64_bytes")]
+    #[schema(value_type = String, format = Byte)]
+    pub payload: Vec<u8>,
+    /// The NATS header block of the reply, base64; empty when it had none.
+    #[serde(with = "base64_bytes")]
+    #[schema(value_type = String, format = Byte)]
+    pub headers: Vec<u8>,
+}

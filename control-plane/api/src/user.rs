@@ -1,0 +1,100 @@
+//! Users of an account, and what was issued for them.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// Somebody or something that connects to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// `usr_` and 32 hexadecimal digits.
+    pub id: String,
+    /// Id of the account.
+    pub account: String,
+    /// Unique in the account.
+    pub name: String,
+    /// What the user may do.
+    pub permissions: Permissions,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// What a user may do. An empty `allow` allows everything; `deny` wins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Filters of subjects that may be published to.
+    #[serde(default)]
+    pub publish_allow: Vec<String>,
+    /// Filters of subjects that may not.
+    #[serde(default)]
+    pub publish_deny: Vec<String>,
+    /// A filter, or a filter, a blank and a queue group.
+    #[serde(default)]
+    pub subscribe_allow: Vec<String>,
+    /// The same, for what may not be subscribed to.
+    #[serde(default)]
+    pub subscribe_deny: Vec<String>,
+    /// Whether replies to received requests may be published although `publish_allow` does not name them.
+    #[serde(default)]
+    pub allow_responses: bool,
+}
+
+/// What a new user is called, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// Unique in the account: lower-case letters, digits and hyphens, at most 63.
+    pub name: String,
+    /// Everything inside the account when absent.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
+}
+
+/// Credentials that were issued for a user; their seed is nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Issuance {
+    /// `iss_` and 32 hexadecimal digits.
+    pub id: String,
+    /// Id of the user.
+    pub user: String,
+    /// The NATS user key, `U...`.
+    pub public_key: String,
+    /// When they were issued.
+    #[serde(with = "time::serde::rfc3339")]
+    pub issued_at: OffsetDateTime,
+    /// When they end; absent when they do not.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// When they were revoked; absent while they are good.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// How long new credentials are good.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssueCredentials {
+    /// Seconds; no end when absent or 0.
+    #[serde(default)]
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// New credentials. `creds` cannot be had again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedCredentials {
+    /// What was issued.
+    pub issuance: Issuance,
+    /// The .creds file, with the only copy of the seed.
+    pub creds: String,
+}
+
+/// Without the seed, so that no log can hold it.
+impl std::fmt::Debug for IssuedCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedCredentials")
+            .field("issuance", &self.issuance)
+            .finish_non_exhaustive()
+    }
+}
