@@ -1,1 +1,4 @@
 //! The control plane: REST, gRPC, console, fleet, and the tollway command.
+
+pub mod pki;
+pub mod secrets;
