@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::{is_default, null_as_default, object, object_or_default, object_or_none, time_or_none};
 use crate::limit::Limit;
-use crate::lists::{is_default, null_as_default, time_or_none};
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::operator::expect_role;
 use crate::permissions::Permissions;
@@ -186,6 +186,7 @@ pub struct TollwayClaim {
     /// Grows with each change of the account's document, because `iat` counts whole seconds.
     pub version: u64,
     /// Totals of the account.
+    #[serde(deserialize_with = "object")]
     pub limits: TollwayLimits,
 }
 
@@ -290,7 +291,7 @@ impl AccountClaims {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RawAccount {
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "object_or_default")]
     limits: NatsLimits,
     #[serde(
         default,
@@ -306,17 +307,21 @@ struct RawAccount {
     revocations: BTreeMap<String, i64>,
     #[serde(
         default,
-        deserialize_with = "null_as_default",
+        deserialize_with = "object_or_default",
         skip_serializing_if = "is_default"
     )]
     default_permissions: Permissions,
     #[serde(
         default,
-        deserialize_with = "null_as_default",
+        deserialize_with = "object_or_default",
         skip_serializing_if = "is_default"
     )]
     authorization: AuthCallout,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "object_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     tollway: Option<TollwayClaim>,
     #[serde(rename = "type")]
     kind: String,
@@ -333,6 +338,7 @@ impl Body for RawAccount {
 #[serde(untagged)]
 enum RawSigningKey {
     Plain(PublicKey),
+    #[serde(deserialize_with = "object")]
     Scoped(Box<RawScope>),
 }
 

@@ -159,7 +159,7 @@ pub enum AuthError {
     #[error("the client's signature over the nonce does not match the user's key")]
     SignatureInvalid,
     /// The document is void.
-    #[error("the user is revoked: everything issued up to {issued_at} or later is void")]
+    #[error("the user is revoked: its document of {issued_at} is void")]
     Revoked {
         /// When the user's document was signed.
         issued_at: i64,

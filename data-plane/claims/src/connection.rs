@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::json::object;
+
 /// How a client is connected, in the words of `allowed_connection_types`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionType {
@@ -250,7 +252,91 @@ impl Serialize for TimeWindow {
 
 impl<'de> Deserialize<'de> for TimeWindow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = RawTimeWindow::deserialize(deserializer)?;
+        let raw: RawTimeWindow = object(deserializer)?;
         Self::new(&raw.start, &raw.end).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        for (network, address, inside) in [
+            ("0.0.0.0/0", "255.255.255.255", true),
+            ("10.0.0.0/8", "10.255.255.255", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("10.1.2.3/8", "10.9.9.9", true), // bits below the prefix do not count
+            ("10.1.2.3/32", "10.1.2.3", true),
+            ("10.1.2.3/32", "10.1.2.2", false),
+            ("::/0", "ffff::", true),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::1/128", "::1", true),
+        ] {
+            let network: Cidr = network.parse().unwrap();
+            assert_eq!(
+                network.contains(address.parse().unwrap()),
+                inside,
+                "{network} {address}"
+            );
+        }
+        for text in [
+            "",
+            "/",
+            "10.0.0.0",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "::/129",
+            "::/999",
+            "a/8",
+        ] {
+            assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn windows_end_when_their_day_says() {
+        let window = |start, end| TimeWindow::new(start, end).unwrap();
+        let at = |hours: i64, minutes: i64| hours * 3600 + minutes * 60;
+        for (window, now, end) in [
+            (window("08:00:00", "09:00:00"), at(8, 0), Some(at(9, 0))),
+            (window("08:00:00", "09:00:00"), at(9, 0), None),
+            (
+                window("08:00:00", "09:00:00"),
+                at(24 + 8, 30),
+                Some(at(24 + 9, 0)),
+            ),
+            (window("22:00:00", "02:00:00"), at(23, 0), Some(at(26, 0))),
+            (window("22:00:00", "02:00:00"), at(1, 0), Some(at(2, 0))),
+            (window("22:00:00", "02:00:00"), at(12, 0), None),
+            (window("00:00:00", "00:00:00"), at(0, 0), None), // empty, as in stock servers
+            (window("22:00:00", "02:00:00"), at(-1, 0), Some(at(2, 0))), // before 1970
+        ] {
+            assert_eq!(window.end_at(now), end, "{window:?} {now}");
+        }
+        for text in [
+            "",
+            "8:00:00",
+            "08:00",
+            "24:00:00",
+            "08:60:00",
+            "08:00:60",
+            "08:00:00:00",
+            "+8:00:00",
+            "ab:cd:ef",
+        ] {
+            assert!(TimeWindow::new(text, "09:00:00").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_connection_types_are_read_back() {
+        for kind in ConnectionType::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        assert_eq!("TELNET".parse::<ConnectionType>(), Err(()));
     }
 }

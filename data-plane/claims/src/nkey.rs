@@ -288,3 +288,107 @@ fn crc16(data: &[u8]) -> u16 {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KINDS: [(KeyKind, nkeys::KeyPairType, &str, &str); 4] = [
+        (KeyKind::Operator, nkeys::KeyPairType::Operator, "O", "SO"),
+        (KeyKind::Account, nkeys::KeyPairType::Account, "A", "SA"),
+        (KeyKind::User, nkeys::KeyPairType::User, "U", "SU"),
+        (KeyKind::Server, nkeys::KeyPairType::Server, "N", "SN"),
+    ];
+
+    proptest! {
+        #[test]
+        fn keys_and_signatures_are_those_of_the_reference(random: [u8; 32], message: Vec<u8>) {
+            for (kind, reference_kind, letter, seed_letters) in KINDS {
+                let ours = Signer::generate(kind, random);
+                let reference = nkeys::KeyPair::new_from_raw(reference_kind, random).unwrap();
+                let public = ours.public();
+                prop_assert_eq!(public.to_string(), reference.public_key());
+                prop_assert!(public.to_string().starts_with(letter));
+                prop_assert_eq!(ours.seed().to_string(), reference.seed().unwrap());
+                prop_assert!(ours.seed().starts_with(seed_letters));
+
+                let signature = ours.sign(&message);
+                prop_assert_eq!(signature.to_vec(), reference.sign(&message).unwrap());
+                prop_assert_eq!(public.verify(&message, &signature), Ok(()));
+                let mut other = message.clone();
+                other.push(0);
+                prop_assert_eq!(public.verify(&other, &signature), Err(SignatureMismatch));
+
+                prop_assert_eq!(public.to_string().parse::<PublicKey>(), Ok(public));
+                prop_assert_eq!(Signer::from_seed(&ours.seed()).unwrap().public(), public);
+            }
+        }
+
+        #[test]
+        fn one_wrong_letter_is_noticed(place in 0usize..58, letter in "[A-Z2-7]") {
+            let signer = Signer::generate(KeyKind::User, [7; 32]);
+            let mut seed = signer.seed().to_string();
+            prop_assume!(seed[place..=place] != letter);
+            seed.replace_range(place..=place, &letter);
+            prop_assert!(Signer::from_seed(&seed).is_err());
+            let mut public = signer.public().to_string();
+            let place = place.min(55);
+            prop_assume!(public[place..=place] != letter);
+            public.replace_range(place..=place, &letter);
+            prop_assert!(public.parse::<PublicKey>().is_err());
+        }
+    }
+
+    #[test]
+    fn wrong_texts_say_what_is_wrong() {
+        let signer = Signer::generate(KeyKind::User, [7; 32]);
+        let (seed, public) = (signer.seed(), signer.public().to_string());
+        assert_eq!(Signer::from_seed(&public).err(), Some(KeyError::NotASeed));
+        assert_eq!(
+            seed.parse::<PublicKey>(),
+            Err(KeyError::Length {
+                expected: 56,
+                found: 58
+            })
+        );
+        assert_eq!(
+            public.to_lowercase().parse::<PublicKey>(),
+            Err(KeyError::Encoding)
+        );
+        assert_eq!(
+            "".parse::<PublicKey>(),
+            Err(KeyError::Length {
+                expected: 56,
+                found: 0
+            })
+        );
+        assert_eq!("ä".repeat(28).parse::<PublicKey>(), Err(KeyError::Encoding));
+        let curve = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::Curve, [7; 32]).unwrap();
+        assert_eq!(curve.public_key().parse::<PublicKey>(), Err(KeyError::Prefix));
+        assert_eq!(
+            Signer::from_seed(&curve.seed().unwrap()).err(),
+            Some(KeyError::Prefix)
+        );
+    }
+
+    #[test]
+    fn debug_text_shows_no_seed() {
+        let signer = Signer::generate(KeyKind::Account, [7; 32]);
+        let text = format!("{signer:?}");
+        assert!(text.contains(&signer.public().to_string()));
+        assert!(!text.contains(&signer.seed()[..10]));
+    }
+
+    #[test]
+    fn key_in_json_is_its_text() {
+        let key = Signer::generate(KeyKind::Account, [7; 32]).public();
+        let json = serde_json::to_string(&key).unwrap();
+        assert_eq!(json, format!("\"{key}\""));
+        assert_eq!(serde_json::from_str::<PublicKey>(&json).unwrap(), key);
+        // A text with an escape is not borrowed from the input.
+        let escaped = json.replacen('A', "\\u0041", 1);
+        assert_eq!(serde_json::from_str::<PublicKey>(&escaped).unwrap(), key);
+    }
+}

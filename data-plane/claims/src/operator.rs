@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lists::{null_as_default, time_or_none};
+use crate::json::{null_as_default, time_or_none};
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lists::{is_default, null_as_default};
+use crate::json::{is_default, null_as_default, object_or_default, object_or_none};
 
 /// What a user may publish and subscribe to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +11,7 @@ pub struct Permissions {
     #[serde(
         rename = "pub",
         default,
-        deserialize_with = "null_as_default",
+        deserialize_with = "object_or_default",
         skip_serializing_if = "is_default"
     )]
     pub publish: Rules,
@@ -19,13 +19,18 @@ pub struct Permissions {
     #[serde(
         rename = "sub",
         default,
-        deserialize_with = "null_as_default",
+        deserialize_with = "object_or_default",
         skip_serializing_if = "is_default"
     )]
     pub subscribe: Rules,
     /// Leave to answer: publish to the reply subjects of delivered messages.
     /// When present, an empty publish allow list allows nothing else.
-    #[serde(rename = "resp", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "resp",
+        default,
+        deserialize_with = "object_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub responses: Option<ResponsePermission>,
 }
 

@@ -98,11 +98,14 @@ impl ResponseGrants {
             .rule
             .ttl
             .is_some_and(|ttl| now.saturating_sub(grant.given_at) > ttl);
-        if expired || !self.rule.max.allows(grant.used + 1) {
+        if expired {
             self.remove(subject);
             return false;
         }
         grant.used += 1;
+        if !self.rule.max.allows(grant.used + 1) {
+            self.remove(subject); // used up: it need not wait for its end
+        }
         true
     }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::object;
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
 
@@ -63,6 +64,7 @@ impl StatementClaims {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RawStatement {
+    #[serde(deserialize_with = "object")]
     statement: Inner,
     #[serde(rename = "type")]
     kind: String,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512_256};
 
-use crate::lists::{is_zero, null_as_default};
+use crate::json::{Object, is_zero, null_as_default, object};
 use crate::nkey::{KeyError, KeyKind, PublicKey, Signer};
 
 /// The largest token that is looked at, in bytes.
@@ -158,6 +158,7 @@ pub(crate) trait Body: Serialize + DeserializeOwned {
 
 /// What all tokens have around their `nats` object.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "B: DeserializeOwned"))]
 pub(crate) struct Envelope<B> {
     #[serde(
         default,
@@ -187,6 +188,7 @@ pub(crate) struct Envelope<B> {
     )]
     pub(crate) nbf: i64,
     pub(crate) sub: PublicKey,
+    #[serde(deserialize_with = "object")]
     pub(crate) nats: B,
 }
 
@@ -241,7 +243,7 @@ pub(crate) fn decode<B: Body>(token: &str) -> Result<Envelope<B>, TokenError> {
     check_header(&base64url("header", header)?)?;
 
     let claims = base64url("claims", claims)?;
-    let peek: Peek = serde_json::from_slice(&claims).map_err(claims_error)?;
+    let Object(peek): Object<Peek> = serde_json::from_slice(&claims).map_err(claims_error)?;
     if peek.nats.kind != B::TYPE {
         let found = peek.nats.kind.chars().take(64).collect();
         return Err(TokenError::Type {
@@ -271,7 +273,8 @@ pub(crate) fn decode<B: Body>(token: &str) -> Result<Envelope<B>, TokenError> {
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| TokenError::Signature)?;
 
-    serde_json::from_slice(&claims).map_err(claims_error)
+    let Object(envelope) = serde_json::from_slice(&claims).map_err(claims_error)?;
+    Ok(envelope)
 }
 
 /// What has to be known before the signature can be checked.
@@ -279,6 +282,7 @@ pub(crate) fn decode<B: Body>(token: &str) -> Result<Envelope<B>, TokenError> {
 struct Peek {
     iss: String,
     sub: String,
+    #[serde(deserialize_with = "object")]
     nats: PeekBody,
 }
 
@@ -298,7 +302,7 @@ struct Header {
 }
 
 fn check_header(json: &[u8]) -> Result<(), TokenError> {
-    let header: Header =
+    let Object(header): Object<Header> =
         serde_json::from_slice(json).map_err(|error| TokenError::Header(error.to_string()))?;
     if header.typ != "JWT" {
         return Err(TokenError::HeaderType);

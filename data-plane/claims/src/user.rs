@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::connection::{Cidr, TimeWindow, networks};
+use crate::json::{null_as_default, time_or_none};
 use crate::limit::Limit;
-use crate::lists::{null_as_default, time_or_none};
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::operator::{empty_as_none, expect_role};
 use crate::permissions::Permissions;

@@ -1,0 +1,423 @@
+//! What is written can be read, here and by others.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64URL_NOPAD;
+use proptest::prelude::*;
+use serde_json::json;
+use tollway_claims::*;
+
+use crate::world::{NOW, World, claims_of, token};
+
+const HEADER: &str = r#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
+
+#[test]
+fn tokens_of_every_type_are_verified_by_the_reference_implementation() {
+    let world = World::new();
+    let statement = StatementClaims {
+        issuer: world.operator_signing.public(),
+        subject: world.account.public(),
+        issued_at: NOW,
+        version: 1,
+        suspended: None,
+    };
+    for token in [
+        world.operator_claims().encode(&world.operator).unwrap(),
+        world.account_claims().encode(&world.operator_signing).unwrap(),
+        world.user_claims().encode(&world.account_signing).unwrap(),
+        statement.encode(&world.operator_signing).unwrap(),
+    ] {
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let header = BASE64URL_NOPAD
+            .decode(signed.split('.').next().unwrap().as_bytes())
+            .unwrap();
+        assert_eq!(header, HEADER.as_bytes());
+        let issuer = claims_of(&token)["iss"].as_str().unwrap().to_owned();
+        let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+        nkeys::KeyPair::from_public_key(&issuer)
+            .unwrap()
+            .verify(signed.as_bytes(), &signature)
+            .unwrap();
+    }
+}
+
+/// Fixed seeds give fixed tokens: what changes here changes what nodes and stock servers read.
+#[test]
+fn claims_have_the_json_that_stock_servers_read() {
+    let world = World::new();
+    let mut account = world.account_claims();
+    account.revocations.revoke(world.user.public(), NOW);
+    account.tollway = Some(TollwayClaim {
+        version: 7,
+        limits: TollwayLimits {
+            connections: Limit::AtMost(10),
+            subscriptions: Limit::Unlimited,
+        },
+    });
+    let mut claims = claims_of(&account.encode(&world.operator_signing).unwrap());
+    let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
+    assert_eq!(id.as_str().unwrap().len(), 52, "base32 of 32 bytes");
+    assert_eq!(
+        claims,
+        json!({
+            "iat": NOW,
+            "iss": world.operator_signing.public().to_string(),
+            "sub": world.account.public().to_string(),
+            "name": "orders",
+            "nats": {
+                "type": "account",
+                "version": 2,
+                "limits": {
+                    "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1,
+                    "wildcards": true, "conn": -1, "leaf": -1,
+                },
+                "signing_keys": [world.account_signing.public().to_string()],
+                "revocations": { world.user.public().to_string(): NOW },
+                "tollway": { "version": 7, "limits": { "connections": 10, "subscriptions": -1 } },
+            },
+        })
+    );
+
+    let mut user = world.user_claims();
+    user.expires_at = Some(NOW + 60);
+    user.limits.permissions.publish.allow = vec!["orders.>".into()];
+    user.limits.permissions.subscribe.deny = vec!["orders.secret workers".into()];
+    user.limits.permissions.responses = Some(ResponsePermission {
+        max: 5,
+        ttl_ns: 1_000_000_000,
+    });
+    user.limits.src = vec!["10.0.0.0/8".parse().unwrap()];
+    user.limits.times = vec![TimeWindow::new("08:00:00", "17:30:00").unwrap()];
+    let mut claims = claims_of(&user.encode(&world.account_signing).unwrap());
+    claims.as_object_mut().unwrap().remove("jti");
+    assert_eq!(
+        claims,
+        json!({
+            "iat": NOW,
+            "exp": NOW + 60,
+            "iss": world.account_signing.public().to_string(),
+            "sub": world.user.public().to_string(),
+            "name": "worker",
+            "nats": {
+                "type": "user",
+                "version": 2,
+                "pub": { "allow": ["orders.>"] },
+                "sub": { "deny": ["orders.secret workers"] },
+                "resp": { "max": 5, "ttl": 1_000_000_000 },
+                "subs": -1, "payload": -1, "data": -1,
+                "src": ["10.0.0.0/8"],
+                "times": [{ "start": "08:00:00", "end": "17:30:00" }],
+                "issuer_account": world.account.public().to_string(),
+            },
+        })
+    );
+
+    let statement = StatementClaims {
+        issuer: world.operator_signing.public(),
+        subject: world.account.public(),
+        issued_at: NOW,
+        version: 7,
+        suspended: None,
+    };
+    let nats = &claims_of(&statement.encode(&world.operator_signing).unwrap())["nats"];
+    let expected = json!({
+        "type": "tollway_account_statement", "version": 2,
+        "statement": { "version": 7, "suspended": null },
+    });
+    assert_eq!(nats, &expected);
+}
+
+#[test]
+fn same_claims_give_the_same_token() {
+    let world = World::new();
+    let one = world.user_claims().encode(&world.account_signing).unwrap();
+    assert_eq!(one, world.user_claims().encode(&world.account_signing).unwrap());
+    let other = UserClaims {
+        issued_at: NOW + 1,
+        ..world.user_claims()
+    };
+    let other = other.encode(&world.account_signing).unwrap();
+    assert_ne!(claims_of(&one)["jti"], claims_of(&other)["jti"]);
+}
+
+#[test]
+fn absent_limits_are_zero_and_not_unlimited() {
+    let world = World::new();
+    let (iss, sub) = (world.operator.public(), world.account.public());
+    let claims = format!(r#"{{"iss":"{iss}","sub":"{sub}","nats":{{"type":"account","version":2}}}}"#);
+    let account = AccountClaims::decode(&token(HEADER, &claims, &world.operator)).unwrap();
+    assert_eq!(account.limits, NatsLimits::default());
+    assert!(!account.limits.connections.allows(1));
+
+    let (iss, sub) = (world.account.public(), world.user.public());
+    let claims = format!(r#"{{"iss":"{iss}","sub":"{sub}","nats":{{"type":"user","version":2}}}}"#);
+    let user = UserClaims::decode(&token(HEADER, &claims, &world.account)).unwrap();
+    assert_eq!(user.limits, UserLimits::default());
+    assert!(!user.limits.payload.allows(1));
+    assert_eq!(user.account(), world.account.public());
+}
+
+#[test]
+fn loose_spellings_of_other_tools_are_read() {
+    let world = World::new();
+    let (iss, sub) = (world.account.public(), world.user.public());
+    let claims = format!(
+        r#"{{"iss":"{iss}","sub":"{sub}","iat":1,"exp":0,"aud":"x","future":[1],"nats":{{"type":"user","version":2,
+            "pub":{{}},"sub":{{"allow":null}},"resp":null,"src":"10.0.0.0/8, 192.168.0.0/16","times":null,
+            "issuer_account":"","tags":null,"subs":-1,"future":{{"a":1}}}}}}"#
+    );
+    let user = UserClaims::decode(&token(HEADER, &claims, &world.account)).unwrap();
+    assert_eq!(user.expires_at, None);
+    assert_eq!(user.issuer_account, None);
+    assert_eq!(user.limits.src.len(), 2);
+    assert!(user.limits.permissions.is_empty());
+
+    let (iss, sub) = (world.operator.public(), world.account.public());
+    let claims = format!(
+        r#"{{"iss":"{iss}","sub":"{sub}","nats":{{"type":"account","version":2,"authorization":{{}},
+            "default_permissions":{{"pub":{{}},"sub":{{}}}},"signing_keys":null,"revocations":null,"exports":[]}}}}"#
+    );
+    let account = AccountClaims::decode(&token(HEADER, &claims, &world.operator)).unwrap();
+    assert_eq!(account.auth_callout, None);
+    assert!(account.default_permissions.is_empty());
+}
+
+#[test]
+fn wrong_signer_is_refused_before_it_signs() {
+    let world = World::new();
+    assert!(matches!(
+        world.account_claims().encode(&world.operator),
+        Err(EncodeError::Issuer { .. })
+    ));
+    let account = AccountClaims {
+        issuer: world.user.public(),
+        ..world.account_claims()
+    };
+    assert!(matches!(
+        account.encode(&world.user),
+        Err(EncodeError::IssuerRole {
+            expected: KeyKind::Operator,
+            ..
+        })
+    ));
+    let account = AccountClaims {
+        subject: world.user.public(),
+        ..world.account_claims()
+    };
+    assert!(matches!(
+        account.encode(&world.operator_signing),
+        Err(EncodeError::SubjectRole {
+            expected: KeyKind::Account,
+            ..
+        })
+    ));
+    let account = AccountClaims {
+        name: "x".repeat(TOKEN_BYTES_MAX),
+        ..world.account_claims()
+    };
+    assert!(matches!(
+        account.encode(&world.operator_signing),
+        Err(EncodeError::TooLarge { .. })
+    ));
+}
+
+fn key(kind: KeyKind) -> impl Strategy<Value = PublicKey> {
+    any::<[u8; 32]>().prop_map(move |bytes| PublicKey::from_bytes(kind, bytes))
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    prop_oneof![
+        Just(Limit::Unlimited),
+        (0..=i64::MAX as u64).prop_map(Limit::AtMost)
+    ]
+}
+
+fn words() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec(".{0,12}", 0..4)
+}
+
+/// A point in time; zero reads as "none", so it is never written.
+fn time() -> impl Strategy<Value = Option<i64>> {
+    proptest::option::of(any::<i64>().prop_filter("zero means none", |at| *at != 0))
+}
+
+prop_compose! {
+    fn rules()(allow in words(), deny in words()) -> Rules { Rules { allow, deny } }
+}
+
+prop_compose! {
+    fn permissions()(
+        publish in rules(),
+        subscribe in rules(),
+        responses in proptest::option::of(
+            any::<(i64, i64)>().prop_map(|(max, ttl_ns)| ResponsePermission { max, ttl_ns }),
+        ),
+    ) -> Permissions { Permissions { publish, subscribe, responses } }
+}
+
+fn network() -> impl Strategy<Value = Cidr> {
+    prop_oneof![
+        (any::<std::net::Ipv4Addr>(), 0u8..=32).prop_map(|(ip, prefix)| format!("{ip}/{prefix}")),
+        (any::<std::net::Ipv6Addr>(), 0u8..=128).prop_map(|(ip, prefix)| format!("{ip}/{prefix}")),
+    ]
+    .prop_map(|text| text.parse().unwrap())
+}
+
+fn window() -> impl Strategy<Value = TimeWindow> {
+    let time = || (0..24u8, 0..60u8, 0..60u8).prop_map(|(h, m, s)| format!("{h:02}:{m:02}:{s:02}"));
+    (time(), time()).prop_map(|(start, end)| TimeWindow::new(&start, &end).unwrap())
+}
+
+prop_compose! {
+    fn user_limits()(
+        permissions in permissions(),
+        (subscriptions, payload, data) in (limit(), limit(), limit()),
+        src in proptest::collection::vec(network(), 0..3),
+        times in proptest::collection::vec(window(), 0..3),
+        times_location in ".{0,8}",
+        (bearer_token, proxy_required) in any::<(bool, bool)>(),
+        allowed_connection_types in words(),
+    ) -> UserLimits {
+        UserLimits {
+            permissions, subscriptions, payload, data, src, times, times_location,
+            bearer_token, proxy_required, allowed_connection_types,
+        }
+    }
+}
+
+prop_compose! {
+    fn user_claims()(
+        issuer_account in proptest::option::of(key(KeyKind::Account)),
+        subject in key(KeyKind::User),
+        name in ".{0,20}",
+        issued_at: i64,
+        (expires_at, not_before) in (time(), time()),
+        tags in words(),
+        limits in user_limits(),
+    ) -> UserClaims {
+        let issuer = World::new().account_signing.public();
+        UserClaims { issuer, issuer_account, subject, name, issued_at, expires_at, not_before, tags, limits }
+    }
+}
+
+fn signing_key() -> impl Strategy<Value = AccountSigningKey> {
+    prop_oneof![
+        key(KeyKind::Account).prop_map(AccountSigningKey::Plain),
+        (key(KeyKind::Account), ".{0,8}", ".{0,8}", user_limits()).prop_map(
+            |(key, role, description, template)| {
+                AccountSigningKey::Scoped(Box::new(Scope {
+                    key,
+                    role,
+                    description,
+                    template,
+                }))
+            }
+        ),
+    ]
+}
+
+prop_compose! {
+    fn nats_limits()(
+        numbers in proptest::array::uniform7(limit()),
+        (wildcards, disallow_bearer) in any::<(bool, bool)>(),
+    ) -> NatsLimits {
+        let [subscriptions, data, payload, imports, exports, connections, leaf_nodes] = numbers;
+        NatsLimits {
+            subscriptions, data, payload, imports, exports, connections, leaf_nodes, wildcards, disallow_bearer,
+        }
+    }
+}
+
+fn callout() -> impl Strategy<Value = AuthCallout> {
+    (
+        proptest::collection::vec(key(KeyKind::User), 1..3),
+        words(),
+        ".{0,8}",
+    )
+        .prop_map(|(auth_users, allowed_accounts, xkey)| AuthCallout {
+            auth_users,
+            allowed_accounts,
+            xkey,
+        })
+}
+
+fn tollway() -> impl Strategy<Value = TollwayClaim> {
+    (any::<u64>(), limit(), limit()).prop_map(|(version, connections, subscriptions)| TollwayClaim {
+        version,
+        limits: TollwayLimits {
+            connections,
+            subscriptions,
+        },
+    })
+}
+
+prop_compose! {
+    fn account_claims()(
+        subject in key(KeyKind::Account),
+        name in ".{0,20}",
+        issued_at: i64,
+        (expires_at, not_before) in (time(), time()),
+        limits in nats_limits(),
+        signing_keys in proptest::collection::vec(signing_key(), 0..4),
+        all in proptest::option::of(any::<i64>()),
+        users in proptest::collection::vec((key(KeyKind::User), any::<i64>()), 0..4),
+        default_permissions in permissions(),
+        auth_callout in proptest::option::of(callout()),
+        tollway in proptest::option::of(tollway()),
+    ) -> AccountClaims {
+        let revocations = Revocations { all, users: BTreeMap::from_iter(users) };
+        AccountClaims {
+            issuer: World::new().operator_signing.public(), subject, name, issued_at, expires_at, not_before,
+            limits, signing_keys, revocations, default_permissions, auth_callout, tollway,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn operators_round_trip(
+        name in ".{0,20}",
+        issued_at: i64,
+        expires_at in time(),
+        signing_keys in proptest::collection::vec(key(KeyKind::Operator), 0..4),
+        system_account in proptest::option::of(key(KeyKind::Account)),
+        strict_signing_key_usage: bool,
+    ) {
+        let world = World::new();
+        let issuer = world.operator.public();
+        let claims = OperatorClaims {
+            issuer, subject: issuer, name, issued_at, expires_at, signing_keys, system_account,
+            strict_signing_key_usage,
+        };
+        let token = claims.encode(&world.operator).unwrap();
+        prop_assert_eq!(OperatorClaims::decode(&token).unwrap(), claims);
+    }
+
+    #[test]
+    fn accounts_round_trip(claims in account_claims()) {
+        let token = claims.encode(&World::new().operator_signing).unwrap();
+        prop_assert_eq!(AccountClaims::decode(&token).unwrap(), claims);
+    }
+
+    #[test]
+    fn users_round_trip(claims in user_claims()) {
+        let token = claims.encode(&World::new().account_signing).unwrap();
+        prop_assert_eq!(UserClaims::decode(&token).unwrap(), claims);
+    }
+
+    #[test]
+    fn statements_round_trip(
+        subject in key(KeyKind::Account),
+        issued_at: i64,
+        version: u64,
+        suspended in proptest::option::of(".{0,40}"),
+    ) {
+        let world = World::new();
+        let issuer = world.operator_signing.public();
+        let claims = StatementClaims { issuer, subject, issued_at, version, suspended };
+        let token = claims.encode(&world.operator_signing).unwrap();
+        prop_assert_eq!(StatementClaims::decode(&token).unwrap(), claims);
+    }
+}
