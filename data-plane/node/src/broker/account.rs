@@ -1,0 +1,208 @@
+//! One account as it is served: its document, its clients, its interest, its
+//! meters. Accounts share nothing, so one cannot wait for another's locks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+use tollway_accounts::AccountLimits;
+use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey, Trust};
+use tollway_subject::Trie;
+
+use super::client::Client;
+use super::meters::Meters;
+use super::subscription::Subscription;
+
+/// An account with a document in force.
+pub(crate) struct Account {
+    pub(crate) key: PublicKey,
+    /// Tells accounts apart where the key would be too long to compare.
+    pub(crate) number: u64,
+    pub(crate) meters: Arc<Meters>,
+    served: ArcSwap<Served>,
+    roster: Mutex<Roster>,
+    interest: RwLock<Interest>,
+    /// Grows with each change of `interest`: what was matched before is to be matched again.
+    generation: AtomicU64,
+}
+
+/// A document in force, with what is asked of it often.
+pub(crate) struct Served {
+    pub(crate) document: AccountDocument,
+    pub(crate) limits: AccountLimits,
+}
+
+impl Served {
+    pub(crate) fn new(document: AccountDocument) -> Self {
+        let limits = AccountLimits::from(&document.claims);
+        Self { document, limits }
+    }
+
+    pub(crate) fn claims(&self) -> &AccountClaims {
+        &self.document.claims
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.document.statement.suspended.is_some()
+    }
+}
+
+/// The account's clients, oldest first. Who logs in and who changes the
+/// document hold this lock, so that no login slips past a change.
+#[derive(Default)]
+pub(crate) struct Roster {
+    pub(crate) clients: BTreeMap<u64, Arc<Client>>,
+    /// The account is not served any more.
+    pub(crate) removed: bool,
+}
+
+#[derive(Default)]
+struct Interest {
+    trie: Trie<Arc<Subscription>>,
+    /// Those of clients of the network: internal ones are not the tenant's.
+    subscriptions: u64,
+}
+
+/// Why a login that authenticated cannot be taken.
+pub(crate) enum EnterError {
+    /// The account or the operator changed meanwhile: authenticate again.
+    Changed,
+    Removed,
+    TooManyConnections,
+}
+
+impl Account {
+    pub(crate) fn new(
+        key: PublicKey,
+        number: u64,
+        meters: Arc<Meters>,
+        served: Served,
+        trie_seed: u64,
+    ) -> Self {
+        Self {
+            key,
+            number,
+            meters,
+            served: ArcSwap::from_pointee(served),
+            roster: Mutex::default(),
+            interest: RwLock::new(Interest {
+                trie: Trie::with_seed(trie_seed),
+                subscriptions: 0,
+            }),
+            generation: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn served(&self) -> Arc<Served> {
+        self.served.load_full()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Takes a client in that was authenticated against `served` and `trust`,
+    /// if both are still in force and there is room.
+    pub(crate) fn enter(
+        &self,
+        client: &Arc<Client>,
+        served: &Arc<Served>,
+        trust_in_force: impl FnOnce() -> bool,
+    ) -> Result<(), EnterError> {
+        let mut roster = self.roster.lock();
+        if roster.removed {
+            return Err(EnterError::Removed);
+        }
+        if !Arc::ptr_eq(&self.served.load(), served) || !trust_in_force() {
+            return Err(EnterError::Changed);
+        }
+        if !served.limits.connections.allows(roster.clients.len() as u64 + 1) {
+            return Err(EnterError::TooManyConnections);
+        }
+        roster.clients.insert(client.id, client.clone());
+        self.meters.add_connection();
+        Ok(())
+    }
+
+    /// The client is gone. Harmless when it was evicted before.
+    pub(crate) fn leave(&self, client: &Client) {
+        self.roster.lock().clients.remove(&client.id);
+    }
+
+    /// Puts another document in force, if there is one, and shows the account's
+    /// clients to `revisit` before anybody else can log in.
+    pub(crate) fn change(&self, served: Option<Served>, revisit: impl FnOnce(&mut Roster, &Served)) {
+        let mut roster = self.roster.lock();
+        if let Some(served) = served {
+            self.served.store(Arc::new(served));
+        }
+        revisit(&mut roster, &self.served.load());
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.roster.lock().clients.len()
+    }
+
+    pub(crate) fn subscriptions(&self) -> u64 {
+        self.interest.read().subscriptions
+    }
+
+    /// Adds a subscription. False when the account or the connection has as
+    /// many as it may have.
+    pub(crate) fn subscribe(&self, subscription: &Arc<Subscription>, connection_max: Limit) -> bool {
+        let client = &subscription.client;
+        let mut interest = self.interest.write();
+        if client.is_metered() {
+            let own = client.subscriptions.load(Ordering::Relaxed) + 1;
+            let total_max = self.served.load().limits.subscriptions;
+            if !connection_max.allows(own) || !total_max.allows(interest.subscriptions + 1) {
+                return false;
+            }
+            interest.subscriptions += 1;
+        }
+        client.subscriptions.fetch_add(1, Ordering::Relaxed);
+        interest
+            .trie
+            .insert(subscription.filter.as_filter(), subscription.clone());
+        self.generation.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    /// Removes a subscription. False when it was over already.
+    pub(crate) fn unsubscribe(&self, subscription: &Arc<Subscription>) -> bool {
+        if !subscription.end() {
+            return false;
+        }
+        let mut interest = self.interest.write();
+        let removed = interest.trie.remove(subscription.filter.as_filter(), |other| {
+            Arc::ptr_eq(other, subscription)
+        });
+        debug_assert!(
+            removed.is_some(),
+            "a subscription that is not over is in the trie"
+        );
+        if subscription.client.is_metered() {
+            interest.subscriptions -= 1;
+        }
+        subscription.client.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    /// Shows the subscriptions that match a subject. Says for which generation that is right.
+    pub(crate) fn matches(&self, subject: &[u8], visit: &mut impl FnMut(&Arc<Subscription>)) -> u64 {
+        let interest = self.interest.read();
+        interest
+            .trie
+            .matches(subject, &mut |subscription| visit(subscription));
+        // Under the lock nothing can change between the look and the number.
+        self.generation()
+    }
+}
+
+/// Whether this trust is the one in force.
+pub(crate) fn same_trust(a: &Option<Arc<Trust>>, b: &Arc<Trust>) -> bool {
+    a.as_ref().is_some_and(|a| Arc::ptr_eq(a, b))
+}

@@ -1,0 +1,130 @@
+//! What a changed document means for clients that are connected already.
+
+use std::sync::Arc;
+
+use tollway_claims::{
+    AccountDocument, AccountSigningKey, AuthError, AuthenticatedUser, PublicKey, Trust, reauthenticate,
+};
+use tollway_wire::ProtocolError;
+
+use super::account::{Account, Roster, Served};
+use super::client::Client;
+use super::close_reason::CloseReason;
+use super::shared::Shared;
+
+/// Puts a document in force and has live clients follow it.
+pub(crate) fn account_apply(shared: &Shared, document: AccountDocument, now: i64) {
+    let _one_at_a_time = shared.changes.lock();
+    let key = document.claims.subject;
+    let served = Served::new(document);
+    if let Some(account) = shared.account(&key) {
+        account.change(Some(served), |roster, served| {
+            revisit(shared, roster, served, now)
+        });
+        return;
+    }
+    let mut seed = [0; 8];
+    // Without a random source the trie still works; only prepared subjects could slow it down.
+    let _ = getrandom::fill(&mut seed);
+    let seed = u64::from_le_bytes(seed);
+    let account = Account::new(key, shared.next_id(), shared.meters_of(&key), served, seed);
+    shared.accounts.write().insert(key, Arc::new(account));
+}
+
+/// Stops serving an account.
+pub(crate) fn account_remove(shared: &Shared, key: &PublicKey) {
+    let _one_at_a_time = shared.changes.lock();
+    let Some(account) = shared.accounts.write().remove(key) else {
+        return;
+    };
+    account.change(None, |roster, _| {
+        roster.removed = true;
+        evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));
+    });
+}
+
+/// Puts other trust in force and has all live clients follow it.
+pub(crate) fn trust_set(shared: &Shared, trust: Trust, now: i64) {
+    let _one_at_a_time = shared.changes.lock();
+    shared.trust.store(Some(Arc::new(trust)));
+    let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
+    for account in accounts {
+        account.change(None, |roster, served| revisit(shared, roster, served, now));
+    }
+}
+
+/// Looks at every client of an account again, in the order of stock servers:
+/// the account itself, then each user, then the number of connections.
+fn revisit(shared: &Shared, roster: &mut Roster, served: &Served, now: i64) {
+    if served.is_suspended() {
+        return evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));
+    }
+    // Clients get in only with trust in force, and trust is never taken away.
+    let Some(trust) = shared.trust.load_full() else {
+        return;
+    };
+    roster
+        .clients
+        .retain(|_, client| match revisit_client(&trust, served, client, now) {
+            Ok(()) => true,
+            Err(reason) => {
+                client.order_close(reason);
+                false
+            }
+        });
+    while !served.limits.connections.allows(roster.clients.len() as u64) {
+        // The newest go first: who was there before the limit keeps working.
+        let Some((_, newest)) = roster.clients.pop_last() else {
+            break;
+        };
+        newest.order_close(told(ProtocolError::MaximumAccountConnectionsExceeded));
+    }
+}
+
+/// Has one client follow the documents in force, or says why it has to go.
+fn revisit_client(trust: &Trust, served: &Served, client: &Client, now: i64) -> Result<(), CloseReason> {
+    let before = client.user();
+    let user = reauthenticate(trust, served.claims(), &before, now).map_err(|error| reason_for(&error))?;
+    if user.limits != before.limits && is_scoped(served, &user) {
+        // Stock servers do the same: the client comes back and gets the new template.
+        return Err(CloseReason::Withdrawn("the template of the signing key changed"));
+    }
+    if user.limits != before.limits || user.expires_at != before.expires_at {
+        client.adopt(user);
+    } else {
+        // The account's own limits may still have changed.
+        client.order_reload();
+    }
+    Ok(())
+}
+
+fn is_scoped(served: &Served, user: &AuthenticatedUser) -> bool {
+    let issuer = user.user.claims().issuer;
+    matches!(
+        served.claims().signing_key(&issuer),
+        Some(AccountSigningKey::Scoped(_))
+    )
+}
+
+/// What the protocol says to a live client whose user would not be let in any more.
+fn reason_for(error: &AuthError) -> CloseReason {
+    match error {
+        AuthError::Revoked { .. } | AuthError::BearerRefused => {
+            told(ProtocolError::UserAuthenticationRevoked)
+        }
+        AuthError::Expired { .. } | AuthError::OutsideTimes => told(ProtocolError::UserAuthenticationExpired),
+        AuthError::AccountExpired { .. } => told(ProtocolError::AccountAuthenticationExpired),
+        // A signing key that was removed and the like: closed without a word.
+        _ => CloseReason::Withdrawn(error.code()),
+    }
+}
+
+fn evict_all(roster: &mut Roster, reason: &CloseReason) {
+    for client in std::mem::take(&mut roster.clients).values() {
+        client.order_close(reason.clone());
+    }
+}
+
+fn told(error: ProtocolError) -> CloseReason {
+    CloseReason::Told(error)
+}

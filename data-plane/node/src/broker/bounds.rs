@@ -1,0 +1,99 @@
+//! Every bound of the broker that is not a limit a tenant was granted.
+//!
+//! A queue, a buffer or a loop that a client can make grow has its bound here,
+//! so that one page answers what a node can be made to hold.
+
+use std::time::Duration;
+
+/// Connections that the kernel may hold for us before we accept them. A restart
+/// brings all clients of a node back within the same second.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// The argument part of one control line, and with it all that is kept of a
+/// client that is not authenticated yet. The stock server's default.
+pub const CONTROL_LINE_MAX: usize = tollway_wire::bounds::CONTROL_LINE_BYTES_DEFAULT as usize;
+
+/// What one thread reads at once when a single account keeps it busy.
+pub const READ_CHUNK_ALONE: usize = 128 * 1024;
+
+/// What one turn of a connection reads while another account is active too:
+/// turn length is what a neighbour's tail latency is made of.
+pub const READ_CHUNK_SHARED: usize = 16 * 1024;
+
+/// How long another account counts as active after its last turn.
+pub const NEIGHBOUR_WINDOW: Duration = Duration::from_millis(5);
+
+/// Bytes of an unfinished frame up to which it is copied in front of the next
+/// read. Longer ones keep a buffer of their own that is read into directly.
+pub const CARRY_COPY_MAX: usize = 16 * 1024;
+
+/// Bytes staged by one turn for all its receivers together; when they are
+/// reached in the middle of a chunk, everything staged is flushed first.
+pub const STAGED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Receivers staged by one turn, for the same reason.
+pub const STAGED_RECEIVERS_MAX: usize = 8192;
+
+/// Empty staging buffers that a thread keeps, by capacity together and each.
+pub const STAGING_POOL_BYTES_MAX: usize = 1024 * 1024;
+/// See [`STAGING_POOL_BYTES_MAX`].
+pub const STAGING_BUFFER_KEEP_MAX: usize = 128 * 1024;
+
+/// Room that a connection keeps after others appended to what was being sent.
+pub const TAIL_KEEP_MAX: usize = 4096;
+
+/// Deliveries of one turn of a publisher; then its neighbours have their turn,
+/// even if there is more to do in the bytes that were read.
+pub const TURN_DELIVERIES_MAX: usize = 4096;
+
+/// Bytes that may wait for one receiver before it is a slow consumer.
+pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a publisher pauses when three quarters of that wait for one of its
+/// receivers, so that a consumer that is only a little slower slows its
+/// publishers down instead of dying.
+pub const PUBLISHER_STALL: Duration = Duration::from_millis(5);
+
+/// Rounds that a publisher sends for one receiver while others keep appending.
+/// Then the receiver's own task goes on: a publisher must not become a writer.
+pub const FLUSH_ROUNDS_MAX: usize = 4;
+
+/// A receiver whose socket takes not one byte for this long is a slow consumer.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a closing connection may take to accept its last words.
+pub const CLOSE_FLUSH: Duration = Duration::from_millis(500);
+
+/// How long and how much a closing connection goes on reading what was already
+/// on its way, so that the kernel's reset does not overtake the last words.
+pub const CLOSE_LINGER: Duration = Duration::from_millis(200);
+/// See [`CLOSE_LINGER`].
+pub const CLOSE_LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// PINGs that may stay unanswered before a connection is stale.
+pub const PINGS_UNANSWERED_MAX: u32 = 2;
+
+/// Replies of one internal request, and their bytes together.
+pub const INTERNAL_REPLIES_MAX: usize = 1024;
+/// See [`INTERNAL_REPLIES_MAX`].
+pub const INTERNAL_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest an internal request waits for replies.
+pub const INTERNAL_DEADLINE_MAX: Duration = Duration::from_secs(300);
+
+/// Log lines about refused clients, per second; the rest is only counted.
+pub const REFUSAL_LOG_LINES_PER_SECOND: u32 = 20;
+
+/// How long clients may read INFO `ldm` before a stopping node closes them.
+pub const LAME_DUCK: Duration = Duration::from_millis(250);
+
+/// How long a stopping node waits for its connections to end.
+pub const DRAIN: Duration = Duration::from_secs(3);
+
+const _: () = assert!(READ_CHUNK_SHARED <= READ_CHUNK_ALONE);
+// A frame that was copied in front must leave room to read the rest of it.
+const _: () = assert!(CARRY_COPY_MAX < READ_CHUNK_ALONE);
+const _: () = assert!(CONTROL_LINE_MAX < CARRY_COPY_MAX);
+// What one turn stages for one receiver must not make it a slow consumer alone.
+const _: () = assert!(STAGED_BYTES_MAX < PENDING_BYTES_MAX / 4);
+const _: () = assert!(TAIL_KEEP_MAX < STAGING_BUFFER_KEEP_MAX);
+const _: () = assert!(STAGING_BUFFER_KEEP_MAX < STAGING_POOL_BYTES_MAX);

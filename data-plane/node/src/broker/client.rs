@@ -1,0 +1,161 @@
+//! An authenticated client as others see it: who it is and where it gets its messages.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tollway_claims::{AuthenticatedUser, ResponseGrants};
+
+use super::account::Account;
+use super::close_reason::CloseReason;
+use super::inbox::Inbox;
+use super::outbound::Outbound;
+use super::subscription::Subscription;
+
+/// One login of one connection. A second CONNECT makes a new one.
+pub(crate) struct Client {
+    /// The connection's number; internal clients have one too.
+    pub(crate) id: u64,
+    pub(crate) account: Arc<Account>,
+    pub(crate) sink: Sink,
+    /// What it said in CONNECT.
+    pub(crate) headers: bool,
+    pub(crate) echo: bool,
+    pub(crate) no_responders: bool,
+    pub(crate) pedantic: bool,
+    pub(crate) verbose: bool,
+    /// Who it is at present; replaced when the account's document changes what the user may.
+    user: ArcSwap<AuthenticatedUser>,
+    /// Whether `responses` holds something: looked at for each delivery.
+    answers: AtomicBool,
+    responses: Mutex<Option<ResponseGrants>>,
+    since: Instant,
+    /// Subscriptions that count against the limit of one connection.
+    pub(crate) subscriptions: AtomicU64,
+    /// Subscriptions that reached their maximum and are still in the owner's table.
+    pub(crate) finished: AtomicU64,
+}
+
+/// Where a client's messages go.
+pub(crate) enum Sink {
+    Socket(Arc<Outbound>),
+    Inbox(Arc<Inbox>),
+}
+
+/// What a client says about itself, as far as routing asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientOptions {
+    pub(crate) headers: bool,
+    pub(crate) echo: bool,
+    pub(crate) no_responders: bool,
+    pub(crate) pedantic: bool,
+    pub(crate) verbose: bool,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: u64,
+        account: Arc<Account>,
+        sink: Sink,
+        options: ClientOptions,
+        user: Arc<AuthenticatedUser>,
+    ) -> Self {
+        let responses = user.permissions.response_grants();
+        Self {
+            id,
+            account,
+            sink,
+            headers: options.headers,
+            echo: options.echo,
+            no_responders: options.no_responders,
+            pedantic: options.pedantic,
+            verbose: options.verbose,
+            user: ArcSwap::new(user),
+            answers: AtomicBool::new(responses.is_some()),
+            responses: Mutex::new(responses),
+            since: Instant::now(),
+            subscriptions: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn user(&self) -> Arc<AuthenticatedUser> {
+        self.user.load_full()
+    }
+
+    /// Whether messages to this subject may reach a subscription of this client
+    /// with a filter that is partly denied.
+    pub(crate) fn may_deliver(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        self.user.load().permissions.may_deliver(subject, queue)
+    }
+
+    /// Puts other permissions and limits in force for a live client. The owner
+    /// is told, because its subscriptions have to be looked at again.
+    pub(crate) fn adopt(&self, user: AuthenticatedUser) {
+        let mut responses = self.responses.lock();
+        let (before, now) = (
+            &self.user.load().limits.permissions.responses,
+            &user.limits.permissions.responses,
+        );
+        if before != now {
+            *responses = user.permissions.response_grants();
+            self.answers.store(responses.is_some(), Relaxed);
+        }
+        self.user.store(Arc::new(user));
+        drop(responses);
+        self.order_reload();
+    }
+
+    /// A message with this reply subject was delivered.
+    pub(crate) fn note_delivery(&self, reply: &[u8]) {
+        if self.answers.load(Relaxed)
+            && let Some(grants) = &mut *self.responses.lock()
+        {
+            grants.handle_delivery(reply, self.since.elapsed());
+        }
+    }
+
+    /// Whether leave to answer covers a subject that the rules deny; uses it up.
+    pub(crate) fn may_answer(&self, subject: &[u8]) -> bool {
+        self.answers.load(Relaxed)
+            && match &mut *self.responses.lock() {
+                Some(grants) => grants.handle_publish(subject, self.since.elapsed()),
+                None => false,
+            }
+    }
+
+    /// Removes a subscription that had its last delivery. Any thread may do
+    /// that; the owner forgets it later, see [`Client::finished`].
+    pub(crate) fn finish_subscription(&self, subscription: &Arc<Subscription>) {
+        if self.account.unsubscribe(subscription) {
+            self.finished.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether it is a client of the network: only those count.
+    pub(crate) fn is_metered(&self) -> bool {
+        matches!(self.sink, Sink::Socket(_))
+    }
+
+    /// Whether it makes no sense to choose this receiver.
+    pub(crate) fn is_closing(&self) -> bool {
+        match &self.sink {
+            Sink::Socket(outbound) => outbound.is_closing(),
+            Sink::Inbox(_) => false,
+        }
+    }
+
+    pub(crate) fn order_close(&self, reason: CloseReason) {
+        if let Sink::Socket(outbound) = &self.sink {
+            outbound.order_close(reason);
+        }
+    }
+
+    pub(crate) fn order_reload(&self) {
+        if let Sink::Socket(outbound) = &self.sink {
+            outbound.order_reload();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why a connection ends, and what its client hears of it.
+
+use tollway_wire::{DecodeError, ProtocolError};
+
+/// Why a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CloseReason {
+    /// The client closed its side.
+    ClientClosed,
+    /// Reading from or writing to the socket failed.
+    Io,
+    /// What the client sent is not the protocol.
+    Protocol(DecodeError),
+    /// The JSON of CONNECT cannot be read; stock servers close without a word.
+    MalformedConnect,
+    /// The client is told why.
+    Told(ProtocolError),
+    /// What let the user in is gone (signing key, scope); stock servers close without a word.
+    Withdrawn(&'static str),
+    /// More bytes wait for it than it may have waiting.
+    PendingBytes,
+    /// Its socket took nothing for the whole write deadline.
+    WriteDeadline,
+    /// It did not answer PINGs.
+    Stale,
+    /// The node stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// What the client is told before the socket is closed.
+    pub(crate) fn told(&self) -> Option<ProtocolError> {
+        match self {
+            Self::Protocol(error) => error.told(),
+            Self::Told(error) => Some(error.clone()),
+            Self::Stale => Some(ProtocolError::StaleConnection),
+            Self::ClientClosed
+            | Self::Io
+            | Self::MalformedConnect
+            | Self::Withdrawn(_)
+            | Self::PendingBytes
+            | Self::WriteDeadline
+            | Self::Shutdown => None,
+        }
+    }
+
+    /// Whether what is still waiting for the client is worth the effort.
+    pub(crate) fn flushes(&self) -> bool {
+        !matches!(
+            self,
+            Self::ClientClosed | Self::Io | Self::PendingBytes | Self::WriteDeadline
+        )
+    }
+
+    pub(crate) fn is_slow_consumer(&self) -> bool {
+        matches!(self, Self::PendingBytes | Self::WriteDeadline)
+    }
+
+    pub(crate) fn is_protocol_error(&self) -> bool {
+        match self {
+            // A client that never authenticates is counted among the refusals.
+            Self::Protocol(error) => *error != DecodeError::ConnectExpected,
+            Self::MalformedConnect => true,
+            _ => false,
+        }
+    }
+
+    /// For log lines.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::ClientClosed => "client closed".into(),
+            Self::Io => "socket error".into(),
+            Self::Protocol(error) => error.to_string(),
+            Self::MalformedConnect => "malformed CONNECT".into(),
+            Self::Told(error) => error.text().into_owned(),
+            Self::Withdrawn(what) => (*what).into(),
+            Self::PendingBytes => "slow consumer (pending bytes)".into(),
+            Self::WriteDeadline => "slow consumer (write deadline)".into(),
+            Self::Stale => "stale connection".into(),
+            Self::Shutdown => "server shutdown".into(),
+        }
+    }
+}

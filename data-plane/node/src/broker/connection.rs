@@ -1,0 +1,448 @@
+//! One connection: the task that reads, hands operations to the session, and
+//! sends what publishers could not.
+//!
+//! ```text
+//! wait for: an order or something to send (signal) │ socket writable │ time │ socket readable
+//!    └── turn: read a chunk, do every complete operation in it, flush receivers, maybe yield
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use data_encoding::BASE64URL_NOPAD;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tollway_wire::{Decoder, ProtocolError, encoder};
+
+use super::bounds::{
+    CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURN_DELIVERIES_MAX,
+};
+use super::close_reason::CloseReason;
+use super::outbound::Outbound;
+use super::scratch::{self, Scratch};
+use super::session::{Flow, Session};
+use super::shared::Shared;
+use super::stats::Counters;
+
+/// A connection from accept to close.
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    socket: Arc<TcpStream>,
+    outbound: Arc<Outbound>,
+    peer: SocketAddr,
+    session: Session,
+    decoder: Decoder,
+    /// Bytes that were read and not used: an unfinished frame, or what a long turn left.
+    carry: Vec<u8>,
+    /// The carry holds complete operations: the next turn begins with those.
+    backlog: bool,
+    timer: Pin<Box<Sleep>>,
+    /// A receiver is so far behind that this publisher reads nothing until then.
+    paused_until: Option<Instant>,
+    /// When the socket last took something, while there is something to send.
+    blocked_since: Option<Instant>,
+    /// Last, so that everything else is gone when the connection stops counting.
+    _open: Open,
+}
+
+/// What the task waited for.
+enum Event {
+    Signal,
+    Writable,
+    Time,
+    Turn,
+}
+
+/// How a turn ended.
+enum Turn {
+    /// The socket has nothing more at present.
+    Drained,
+    /// There is more to do; others first.
+    Yield,
+}
+
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> io::Result<Self> {
+        // Answers are small and someone waits for each of them.
+        socket.set_nodelay(true)?;
+        let nonce = nonce()?;
+        let socket = Arc::new(socket);
+        let outbound = Arc::new(Outbound::new(
+            shared.next_id(),
+            socket.clone(),
+            shared.settings.max_pending,
+        ));
+        // An IPv4 client on an IPv6 socket is an IPv4 client, to itself and to its user's networks.
+        let session = Session::new(shared.clone(), outbound.clone(), peer.ip().to_canonical(), nonce);
+        Ok(Self {
+            _open: Open::new(shared.clone(), outbound.clone()),
+            timer: Box::pin(tokio::time::sleep_until(session.poll_timeout().into())),
+            decoder: Decoder::new(session.decoder_settings()),
+            shared,
+            socket,
+            outbound,
+            peer,
+            session,
+            carry: Vec::new(),
+            backlog: false,
+            paused_until: None,
+            blocked_since: None,
+        })
+    }
+
+    /// Runs until the connection ends, for whatever reason.
+    pub(crate) async fn run(mut self) {
+        let mut out = Vec::new();
+        self.session.greeting(&mut out);
+        self.outbound.push(&mut out);
+        drop(out);
+        let reason = self.live().await;
+        self.end(reason).await;
+    }
+
+    /// Greets a client that there is no room for, and sends it away.
+    pub(crate) async fn refuse(self) {
+        let mut out = Vec::new();
+        self.session.greeting(&mut out);
+        self.outbound.push(&mut out);
+        self.end(CloseReason::Told(ProtocolError::MaximumConnectionsExceeded))
+            .await;
+    }
+
+    async fn live(&mut self) -> CloseReason {
+        loop {
+            let flow = match std::future::poll_fn(|context| self.poll_event(context)).await {
+                Event::Signal => self.handle_orders(),
+                Event::Writable => self.handle_writable(),
+                Event::Time => self.handle_time(),
+                Event::Turn => match scratch::with(|scratch| self.turn(scratch)) {
+                    ControlFlow::Continue(Turn::Drained) => ControlFlow::Continue(()),
+                    ControlFlow::Continue(Turn::Yield) => {
+                        tokio::task::yield_now().await;
+                        ControlFlow::Continue(())
+                    }
+                    ControlFlow::Break(reason) => ControlFlow::Break(reason),
+                },
+            };
+            if let ControlFlow::Break(reason) = flow {
+                return reason;
+            }
+        }
+    }
+
+    /// What is to be done next. Everything that may become ready is asked, so
+    /// that it wakes the task.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        if self.outbound.signal().poll_raised(context).is_ready() {
+            return Poll::Ready(Event::Signal);
+        }
+        // Looked at after the signal was registered: who sets it later raises the signal.
+        if self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready() {
+            return Poll::Ready(Event::Writable);
+        }
+        if std::future::Future::poll(self.timer.as_mut(), context).is_ready() {
+            return Poll::Ready(Event::Time);
+        }
+        if self.paused_until.is_some() {
+            return Poll::Pending;
+        }
+        if !self.backlog {
+            // An error shows again when reading.
+            let _ = ready!(self.socket.poll_read_ready(context));
+        }
+        Poll::Ready(Event::Turn)
+    }
+
+    /// Reads once and does what was asked in what was read.
+    fn turn(&mut self, scratch: &mut Scratch) -> ControlFlow<CloseReason, Turn> {
+        let Scratch { read, staging } = scratch;
+        self.session.begin_turn();
+        let mut drained = false;
+        let (front, chunk) = read.split_at_mut(CARRY_COPY_MAX);
+        let mut arrived = 0;
+        if !self.backlog {
+            let budget = self
+                .shared
+                .activity
+                .budget(self.session.account_number(), Instant::now());
+            arrived = match self.read(&mut chunk[..budget]) {
+                Ok(0) => return ControlFlow::Break(CloseReason::ClientClosed),
+                Ok(arrived) => arrived,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return ControlFlow::Continue(Turn::Drained);
+                }
+                Err(_) => return ControlFlow::Break(CloseReason::Io),
+            };
+            drained = arrived < budget;
+            self.session.handle_bytes();
+        }
+
+        let mut carry = std::mem::take(&mut self.carry);
+        let flow = if carry.len() <= CARRY_COPY_MAX {
+            let start = CARRY_COPY_MAX - carry.len();
+            front[start..].copy_from_slice(&carry);
+            let bytes = &read[start..CARRY_COPY_MAX + arrived];
+            let (used, flow) = self.handle_ops(bytes, staging);
+            let rest = &bytes[used..];
+            // Nothing is kept for a connection that has nothing unfinished.
+            carry = if rest.is_empty() {
+                Vec::new()
+            } else {
+                self.keep(carry, rest)
+            };
+            flow
+        } else {
+            carry.extend_from_slice(&chunk[..arrived]);
+            let (used, flow) = self.handle_ops(&carry, staging);
+            if used == carry.len() {
+                carry = Vec::new();
+            } else {
+                carry.drain(..used);
+            }
+            flow
+        };
+        self.carry = carry;
+        self.session.flush(staging);
+        let stall = staging.take_stall();
+        if stall {
+            self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
+        }
+        if self.session.take_timeout_changed() || stall {
+            self.set_timer();
+        }
+        flow?;
+        ControlFlow::Continue(if drained && !self.backlog {
+            Turn::Drained
+        } else {
+            Turn::Yield
+        })
+    }
+
+    /// Does every complete operation in `bytes`, unless they are too much for
+    /// one turn. Says how many bytes that took.
+    fn handle_ops(&mut self, bytes: &[u8], staging: &mut super::staging::Staging) -> (usize, Flow) {
+        let mut used = 0;
+        self.backlog = false;
+        loop {
+            let (op, length) = match self.decoder.decode(&bytes[used..]) {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => return (used, ControlFlow::Continue(())),
+                Err(error) => return (used, ControlFlow::Break(CloseReason::Protocol(error))),
+            };
+            let flow = self.session.handle(op, self.decoder.settings_mut(), staging);
+            used += length;
+            if flow.is_break() {
+                return (used, flow);
+            }
+            if self.session.deliveries() >= TURN_DELIVERIES_MAX && used < bytes.len() {
+                self.backlog = true;
+                return (used, ControlFlow::Continue(()));
+            }
+        }
+    }
+
+    /// Keeps the beginning of a frame for the next read, with room for all of
+    /// it when its length is known.
+    fn keep(&self, mut carry: Vec<u8>, rest: &[u8]) -> Vec<u8> {
+        carry.clear();
+        let frame = self.decoder.frame_len().unwrap_or(0);
+        carry.reserve_exact(rest.len().max(frame));
+        carry.extend_from_slice(rest);
+        carry
+    }
+
+    /// One read. A short one is reported as drained to the runtime, which saves
+    /// the read that would find nothing.
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        let mut arrived = 0;
+        let outcome = self.socket.try_io(Interest::READABLE, || {
+            arrived = rustix::io::read(&*self.socket, &mut *into)?;
+            let short = 0 < arrived && arrived < into.len();
+            if short {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
+        });
+        match outcome {
+            Ok(()) => Ok(arrived),
+            Err(_) if arrived > 0 => Ok(arrived),
+            // A signal interrupted it: it is still readable, so the next turn comes at once.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn handle_orders(&mut self) -> Flow {
+        let orders = self.outbound.take_orders();
+        if let Some(reason) = orders.close {
+            return ControlFlow::Break(reason);
+        }
+        let mut out = Vec::new();
+        if orders.reload {
+            let flow = self.session.handle_reload(self.decoder.settings_mut(), &mut out);
+            if flow.is_break() {
+                self.outbound.push(&mut out);
+                return flow;
+            }
+        }
+        if orders.lame_duck {
+            self.session.handle_lame_duck(&mut out);
+        }
+        if !out.is_empty() {
+            self.outbound.push(&mut out);
+        }
+        if self.outbound.owner_sends() && self.blocked_since.is_none() {
+            self.blocked_since = Some(Instant::now());
+        }
+        self.set_timer();
+        ControlFlow::Continue(())
+    }
+
+    fn handle_writable(&mut self) -> Flow {
+        let progress = self.outbound.flush();
+        self.blocked_since = match self.outbound.owner_sends() {
+            false => None,
+            true if progress => Some(Instant::now()),
+            true => self.blocked_since.or_else(|| Some(Instant::now())),
+        };
+        self.set_timer();
+        ControlFlow::Continue(())
+    }
+
+    fn handle_time(&mut self) -> Flow {
+        let now = Instant::now();
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+        }
+        let deadline = self.shared.settings.write_deadline;
+        if self
+            .blocked_since
+            .is_some_and(|since| now.duration_since(since) >= deadline)
+        {
+            return ControlFlow::Break(CloseReason::WriteDeadline);
+        }
+        let mut out = Vec::new();
+        self.session.handle_timeout(now, &mut out)?;
+        if !out.is_empty() {
+            self.outbound.push(&mut out);
+        }
+        self.set_timer();
+        ControlFlow::Continue(())
+    }
+
+    fn set_timer(&mut self) {
+        let write_deadline = self
+            .blocked_since
+            .map(|since| since + self.shared.settings.write_deadline);
+        let next = [write_deadline, self.paused_until]
+            .into_iter()
+            .flatten()
+            .fold(self.session.poll_timeout(), Instant::min);
+        self.timer.as_mut().reset(next.into());
+    }
+
+    async fn end(self, reason: CloseReason) {
+        let counters = &self.shared.counters;
+        if reason.is_slow_consumer() {
+            Counters::add(&counters.slow_consumers);
+        }
+        if reason.is_protocol_error() {
+            Counters::add(&counters.protocol_errors);
+        }
+        if reason == CloseReason::Stale {
+            Counters::add(&counters.stale_connections);
+        }
+        self.session.note_end(&reason);
+        tracing::debug!(client = self.outbound.id, peer = %self.peer, reason = reason.text(), "connection ended");
+
+        let Self {
+            session,
+            outbound,
+            socket,
+            _open,
+            ..
+        } = self;
+        // From here on nobody delivers to it.
+        drop(session);
+        let mut last_words = Vec::new();
+        if let Some(error) = reason.told() {
+            encoder::error(&mut last_words, &error);
+        }
+        outbound.finish(&last_words, reason.flushes());
+        if reason.flushes() {
+            let _ = tokio::time::timeout(CLOSE_FLUSH, drain(&outbound, &socket)).await;
+            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Write);
+            if !last_words.is_empty() {
+                let _ = tokio::time::timeout(CLOSE_LINGER, linger(&socket)).await;
+            }
+        }
+        outbound.release();
+    }
+}
+
+/// Sends what is left to send.
+async fn drain(outbound: &Outbound, socket: &TcpStream) {
+    while !outbound.is_flushed() {
+        if outbound.owner_sends() {
+            if socket.writable().await.is_err() {
+                return;
+            }
+            outbound.flush();
+        } else {
+            // A publisher is in the middle of sending; it is done, or hands over, any moment.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// Reads what the client had sent before it could know that it is sent away.
+async fn linger(socket: &TcpStream) {
+    let mut left = CLOSE_LINGER_BYTES_MAX;
+    let mut sink = [0; 4096];
+    while left > 0 && socket.readable().await.is_ok() {
+        match socket.try_read(&mut sink) {
+            Ok(0) => return,
+            Ok(count) => left = left.saturating_sub(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Fifteen characters that the client signs: fresh, so that no signature serves twice.
+fn nonce() -> io::Result<String> {
+    let mut random = [0; 11];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(BASE64URL_NOPAD.encode(&random))
+}
+
+/// Counts the connection and keeps it known for as long as it lives.
+struct Open {
+    shared: Arc<Shared>,
+    outbound: Arc<Outbound>,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, outbound: Arc<Outbound>) -> Self {
+        shared.outbounds.lock().insert(outbound.id, outbound.clone());
+        shared.counters.connections.fetch_add(1, Relaxed);
+        shared.counters.connections_total.fetch_add(1, Relaxed);
+        Self { shared, outbound }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.outbound.release();
+        self.shared.outbounds.lock().remove(&self.outbound.id);
+        self.shared.counters.connections.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,65 @@
+//! The counters of one account.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tollway_accounts::MeterTotals;
+
+/// Counts what an account's clients send and get. Publishers add to it once per
+/// chunk, not once per message.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    messages_in: AtomicU64,
+    bytes_in: AtomicU64,
+    messages_out: AtomicU64,
+    bytes_out: AtomicU64,
+    connections_opened: AtomicU64,
+}
+
+/// Messages and their bytes (headers and payload), not yet in the meters.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Meters {
+    pub(crate) fn add_in(&self, tally: Tally) {
+        if tally.messages > 0 {
+            self.messages_in.fetch_add(tally.messages, Relaxed);
+            self.bytes_in.fetch_add(tally.bytes, Relaxed);
+        }
+    }
+
+    pub(crate) fn add_out(&self, tally: Tally) {
+        if tally.messages > 0 {
+            self.messages_out.fetch_add(tally.messages, Relaxed);
+            self.bytes_out.fetch_add(tally.bytes, Relaxed);
+        }
+    }
+
+    pub(crate) fn add_connection(&self) {
+        self.connections_opened.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn totals(&self) -> MeterTotals {
+        MeterTotals {
+            messages_in: self.messages_in.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            messages_out: self.messages_out.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+            connections_opened: self.connections_opened.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The client-facing half of the node: accepting, authenticating, routing,
+//! isolating, limiting, counting.
+//!
+//! [`Broker`] is the handle that the rest of the node drives: it gives the
+//! broker its trust and its accounts, lets it serve a listener, and reads what
+//! it counted.
+//!
+//! ```text
+//!  accept ─▶ connection (task, reads, timers) ─▶ session (operations) ─▶ route (who gets it)
+//!                ▲                                  │ login                  │ staging
+//!                │ signal: orders, socket was full  ▼                        ▼
+//!            outbound ◀──────── one send per receiver and chunk ──────── receivers' outbounds
+//!                ▲
+//!  apply ────────┘  documents and trust change: orders to the clients on the account's roster
+//! ```
+//!
+//! - An [`account::Account`] owns everything its clients share; two accounts
+//!   have nothing mutable in common. Locks are per account or per connection
+//!   and never held across a system call.
+//! - The routing path is [`connection`], [`route`], [`staging`], [`outbound`]: one task
+//!   per connection, no task is woken just to send, see `outbound` for who sends.
+//! - What comes from the network is refused with values. Should a task panic
+//!   all the same, it takes one connection with it and cleans up behind it.
+
+mod accept;
+mod account;
+mod activity;
+mod apply;
+pub mod bounds;
+mod client;
+mod close_reason;
+mod connection;
+mod inbox;
+mod internal;
+pub mod listener;
+mod login;
+mod meters;
+mod outbound;
+mod refusals;
+mod route;
+mod runtime;
+mod scratch;
+mod session;
+mod settings;
+mod shared;
+mod signal;
+mod staging;
+mod stats;
+mod subscription;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tollway_accounts::MeterTotals;
+use tollway_claims::{AccountDocument, PublicKey, Trust};
+
+use shared::Shared;
+
+pub use internal::{InternalReply, InternalRequest, InternalRequestError};
+pub use runtime::runtime;
+pub use settings::{BrokerSettings, PROTOCOL_VERSION};
+pub use stats::NodeStats;
+
+/// What is open now in one account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LiveCounts {
+    /// Client connections.
+    pub connections: u32,
+    /// Subscriptions of all of them together.
+    pub subscriptions: u32,
+}
+
+/// The broker of one node. Clones are the same broker.
+#[derive(Clone)]
+pub struct Broker(Arc<Shared>);
+
+impl Broker {
+    /// A broker without trust and without accounts: it refuses every client.
+    pub fn new(settings: BrokerSettings) -> Self {
+        Self(Arc::new(Shared::new(settings)))
+    }
+
+    /// Accepts clients until `stop` is cancelled, then tells them (INFO `ldm`),
+    /// closes them, and returns when they are gone or [`bounds::DRAIN`] is over.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
+        accept::serve(&self.0, listener, stop).await;
+    }
+
+    /// Whose signatures count from now on. Live connections of accounts or
+    /// users that the new trust does not cover are closed. `now` is seconds since 1970.
+    pub fn trust_set(&self, trust: Trust, now: i64) {
+        apply::trust_set(&self.0, trust, now);
+    }
+
+    /// Puts an account's verified document in force: for new connections at
+    /// once, and live ones are told before this returns. Those of a suspended
+    /// account, revoked users and the newest above the limit are closed; the
+    /// others get other limits and permissions. `now` is seconds since 1970.
+    ///
+    /// Versions are the caller's business: this applies what it is given.
+    pub fn account_apply(&self, document: AccountDocument, now: i64) {
+        apply::account_apply(&self.0, document, now);
+    }
+
+    /// Stops serving an account; its clients hear `Account Authentication Expired`.
+    pub fn account_remove(&self, account: &PublicKey) {
+        apply::account_remove(&self.0, account);
+    }
+
+    /// Shows the cumulative meters of every account that was ever served since
+    /// the start, removed ones included.
+    pub fn meters_visit(&self, visit: &mut dyn FnMut(PublicKey, MeterTotals)) {
+        for (account, meters) in self.0.meters.lock().iter() {
+            visit(*account, meters.totals());
+        }
+    }
+
+    /// Shows what is open now in every account that has something open.
+    pub fn live_visit(&self, visit: &mut dyn FnMut(PublicKey, LiveCounts)) {
+        for account in self.0.accounts.read().values() {
+            let counts = LiveCounts {
+                connections: u32::try_from(account.connections()).unwrap_or(u32::MAX),
+                subscriptions: u32::try_from(account.subscriptions()).unwrap_or(u32::MAX),
+            };
+            if counts != LiveCounts::default() {
+                visit(account.key, counts);
+            }
+        }
+    }
+
+    /// Publishes a request inside an account under a user JWT and collects up
+    /// to `replies_max` replies, as many as arrive before the deadline.
+    ///
+    /// # Errors
+    /// See [`InternalRequestError`]; with at least one reply it succeeds.
+    pub async fn request(
+        &self,
+        request: InternalRequest,
+    ) -> Result<Vec<InternalReply>, InternalRequestError> {
+        internal::run(&self.0, request).await
+    }
+
+    /// Totals of the node.
+    pub fn stats(&self) -> NodeStats {
+        let mut stats = self.0.counters.read();
+        stats.accounts = self.0.accounts.read().len() as u64;
+        self.live_visit(&mut |_, live| stats.subscriptions += u64::from(live.subscriptions));
+        self.meters_visit(&mut |_, totals| {
+            stats.messages_in += totals.messages_in;
+            stats.bytes_in += totals.bytes_in;
+            stats.messages_out += totals.messages_out;
+            stats.bytes_out += totals.bytes_out;
+        });
+        stats
+    }
+}

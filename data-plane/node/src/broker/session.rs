@@ -1,0 +1,537 @@
+//! One client's conversation: what each operation does, and what time does.
+//!
+//! A session knows no socket. It is driven by [`super::connection`]: operations
+//! come in with [`Session::handle`], orders and timeouts with the other
+//! `handle_*`; answers go to the connection's outbound through the staging of
+//! the turn, in the order of the operations.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof};
+use tollway_subject::FilterBuf;
+use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
+
+use super::bounds::{CONTROL_LINE_MAX, PINGS_UNANSWERED_MAX};
+use super::client::{Client, ClientOptions, Sink};
+use super::close_reason::CloseReason;
+use super::login::{LoginError, log_in};
+use super::outbound::Outbound;
+use super::refusals::Refusal;
+use super::route::Publisher;
+use super::shared::{Shared, unix_now};
+use super::staging::Staging;
+use super::subscription::Subscription;
+
+/// The state of one conversation.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    outbound: Arc<Outbound>,
+    client_ip: IpAddr,
+    nonce: String,
+    options: ConnectOptions,
+    /// Until when a client must have authenticated.
+    authenticate_by: Instant,
+    login: Option<Login>,
+    ping_at: Instant,
+    /// Something arrived since the last time it was looked at.
+    heard: bool,
+    pings_unanswered: u32,
+    /// [`Session::poll_timeout`] says something else than the driver knows.
+    timeout_changed: bool,
+}
+
+/// What there is once a client has authenticated.
+struct Login {
+    client: Arc<Client>,
+    publisher: Publisher,
+    /// Holds every live subscription, and for a while some that are over.
+    subscriptions: HashMap<Box<[u8]>, Arc<Subscription>>,
+    limits: Limits,
+    /// The INFO after the first PONG was sent: from then on changes are told.
+    introduced: bool,
+}
+
+/// What the user, the account and the server grant together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limits {
+    payload_bytes: u32,
+    subscriptions: Limit,
+    /// Seconds since 1970, and what the client hears then.
+    user_ends: Option<i64>,
+    account_ends: Option<i64>,
+}
+
+/// Go on, or end the connection.
+pub(crate) type Flow = ControlFlow<CloseReason>;
+
+/// The queue group that stock servers keep for themselves.
+const SYSTEM_QUEUE: &[u8] = b"_sys_";
+
+/// The longest that a session sleeps before it looks at the calendar again:
+/// the wall clock may be set meanwhile.
+const CALENDAR_LOOK: Duration = Duration::from_secs(3600);
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        outbound: Arc<Outbound>,
+        client_ip: IpAddr,
+        nonce: String,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = &shared.settings;
+        Self {
+            authenticate_by: now + settings.auth_timeout,
+            ping_at: now + settings.ping_interval,
+            shared,
+            outbound,
+            client_ip,
+            nonce,
+            options: ConnectOptions::default(),
+            login: None,
+            heard: false,
+            pings_unanswered: 0,
+            timeout_changed: false,
+        }
+    }
+
+    /// What the decoder accepts from a client that has not authenticated.
+    pub(crate) fn decoder_settings(&self) -> DecoderSettings {
+        DecoderSettings {
+            max_control_line: CONTROL_LINE_MAX as u32,
+            max_payload: u32::try_from(self.shared.settings.max_payload).unwrap_or(u32::MAX),
+            ..DecoderSettings::default()
+        }
+    }
+
+    /// Which account's turn this is, for the length of turns; 0 before login.
+    pub(crate) fn account_number(&self) -> u64 {
+        self.login.as_ref().map_or(0, |login| login.client.account.number)
+    }
+
+    /// The first INFO, which the client answers with CONNECT.
+    pub(crate) fn greeting(&self, out: &mut Vec<u8>) {
+        let mut info = self.shared.info(self.outbound.id, self.client_ip.to_string());
+        info.nonce = Some(self.nonce.clone());
+        encoder::info(out, &info);
+    }
+
+    /// Bytes arrived: the client is alive.
+    pub(crate) fn handle_bytes(&mut self) {
+        self.heard = true;
+    }
+
+    /// Does what the client asks.
+    pub(crate) fn handle(
+        &mut self,
+        op: Op<'_>,
+        decoder: &mut DecoderSettings,
+        staging: &mut Staging,
+    ) -> Flow {
+        if let Op::Connect(json) = op {
+            return self.connect(json, decoder, staging);
+        }
+        let Some(login) = &mut self.login else {
+            // The decoder asks for CONNECT first, so this is only a second line of defence.
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
+        };
+        match op {
+            Op::Publish(message) => {
+                if let Err(refused) = login.publisher.publish(&message, staging) {
+                    self.tell(&refused, staging);
+                }
+            }
+            Op::Subscribe { filter, queue, sid } => match login.subscribe(filter, queue, sid) {
+                Ok(()) => self.confirm(staging),
+                Err(refused) => self.tell(&refused, staging),
+            },
+            Op::Unsubscribe { sid, max } => {
+                login.unsubscribe(sid, max.map(|max| u64::from(max.get())));
+                self.confirm(staging);
+            }
+            Op::Ping => {
+                staging.control(&self.outbound, encoder::pong);
+                self.introduce(staging);
+            }
+            Op::Pong => self.pings_unanswered = 0,
+            Op::Connect(_) | Op::Ignored => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The end of a turn: everything staged goes out and is counted.
+    pub(crate) fn flush(&mut self, staging: &mut Staging) {
+        match &mut self.login {
+            Some(login) => login.publisher.flush(staging),
+            None => staging.flush(None, None),
+        }
+    }
+
+    /// How long this turn's work is so far, in deliveries.
+    pub(crate) fn deliveries(&self) -> usize {
+        self.login
+            .as_ref()
+            .map_or(0, |login| login.publisher.deliveries())
+    }
+
+    /// A new turn begins.
+    pub(crate) fn begin_turn(&mut self) {
+        if let Some(login) = &mut self.login {
+            login.publisher.take_deliveries();
+        }
+    }
+
+    /// The account's document changed: limits, permissions and the end may be others.
+    pub(crate) fn handle_reload(&mut self, decoder: &mut DecoderSettings, out: &mut Vec<u8>) -> Flow {
+        let Some(login) = &mut self.login else {
+            return ControlFlow::Continue(());
+        };
+        login.publisher.adopt();
+        login.recheck_subscriptions(out);
+        let limits = Limits::of(&self.shared, &login.client);
+        let payload_changed = limits.payload_bytes != login.limits.payload_bytes;
+        login.limits = limits;
+        decoder.max_payload = limits.payload_bytes;
+        if !limits
+            .subscriptions
+            .allows(login.client.subscriptions.load(Relaxed))
+        {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::MaximumSubscriptionsExceeded));
+        }
+        if payload_changed && login.introduced {
+            self.push_info(out);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The node is about to stop: clients that understand it look for another.
+    pub(crate) fn handle_lame_duck(&self, out: &mut Vec<u8>) {
+        if self.login.is_some() && self.options.protocol >= 1 {
+            self.push_info(out);
+        }
+    }
+
+    /// When [`Session::handle_timeout`] must be called next.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        let Some(login) = &self.login else {
+            return self.authenticate_by;
+        };
+        match login.limits.ends() {
+            Some(end) => self.ping_at.min(Instant::now() + until(end)),
+            None => self.ping_at,
+        }
+    }
+
+    /// Whether an operation changed what [`Session::poll_timeout`] says.
+    pub(crate) fn take_timeout_changed(&mut self) -> bool {
+        std::mem::take(&mut self.timeout_changed)
+    }
+
+    /// Time passed: credentials end, silent clients are pinged, dead ones given up.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
+        let Some(login) = &self.login else {
+            if now < self.authenticate_by {
+                return ControlFlow::Continue(());
+            }
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthenticationTimeout));
+        };
+        let today = unix_now();
+        if login.limits.user_ends.is_some_and(|end| end <= today) {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::UserAuthenticationExpired));
+        }
+        if login.limits.account_ends.is_some_and(|end| end <= today) {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::AccountAuthenticationExpired));
+        }
+        if now < self.ping_at {
+            return ControlFlow::Continue(());
+        }
+        self.ping_at = now + self.shared.settings.ping_interval;
+        if std::mem::take(&mut self.heard) {
+            self.pings_unanswered = 0;
+        } else if self.pings_unanswered >= PINGS_UNANSWERED_MAX {
+            return ControlFlow::Break(CloseReason::Stale);
+        } else {
+            self.pings_unanswered += 1;
+            encoder::ping(out);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Counts a client that never authenticated, when that is why it ends.
+    pub(crate) fn note_end(&self, reason: &CloseReason) {
+        let rule = match reason {
+            CloseReason::Told(ProtocolError::AuthenticationTimeout) => "timeout",
+            CloseReason::Protocol(tollway_wire::DecodeError::ConnectExpected) => "connect_expected",
+            _ => return,
+        };
+        self.refuse(&Refusal {
+            rule,
+            reason: reason.text(),
+            account: None,
+        });
+    }
+
+    fn connect(&mut self, json: &[u8], decoder: &mut DecoderSettings, staging: &mut Staging) -> Flow {
+        if self.options.merge(json).is_err() {
+            return ControlFlow::Break(CloseReason::MalformedConnect);
+        }
+        if self.login.is_some() {
+            // What was staged belongs to the account that is left now.
+            self.flush(staging);
+            self.leave();
+        }
+        if let Err(error) = self.options.check() {
+            if error == ProtocolError::AuthorizationViolation {
+                let reason = "CONNECT asks for an account, which no client may".to_owned();
+                self.refuse(&Refusal {
+                    rule: "account_requested",
+                    reason,
+                    account: None,
+                });
+            }
+            return ControlFlow::Break(CloseReason::Told(error));
+        }
+        let client = match self.log_in() {
+            Ok(client) => client,
+            Err(error) => {
+                match &error {
+                    LoginError::Refused(refusal) => self.refuse(refusal),
+                    LoginError::TooManyConnections(account) => self.refuse(&Refusal {
+                        rule: "account_connections",
+                        reason: "the account has as many connections as it may have".into(),
+                        account: Some(*account),
+                    }),
+                }
+                return ControlFlow::Break(CloseReason::Told(error.told()));
+            }
+        };
+        // The credentials are not needed any more, and an idle connection should be small.
+        self.options.jwt = None;
+        self.options.sig = None;
+        let limits = Limits::of(&self.shared, &client);
+        decoder.headers = client.headers;
+        decoder.max_payload = limits.payload_bytes;
+        self.ping_at = Instant::now() + self.shared.settings.ping_interval;
+        self.timeout_changed = true;
+        self.login = Some(Login {
+            publisher: Publisher::new(client.clone()),
+            client,
+            subscriptions: HashMap::new(),
+            limits,
+            introduced: false,
+        });
+        self.confirm(staging);
+        ControlFlow::Continue(())
+    }
+
+    fn log_in(&self) -> Result<Arc<Client>, LoginError> {
+        let Some(jwt) = self.options.jwt.as_deref().filter(|jwt| !jwt.is_empty()) else {
+            let reason = "CONNECT carries no user JWT".to_owned();
+            return Err(LoginError::Refused(Refusal {
+                rule: "jwt_missing",
+                reason,
+                account: None,
+            }));
+        };
+        let facts = ConnectionFacts {
+            proof: Proof::Nonce {
+                nonce: self.nonce.as_bytes(),
+                signature: self.options.sig.as_deref(),
+            },
+            client_ip: Some(self.client_ip),
+            connection_type: ConnectionType::Standard,
+            now: unix_now(),
+        };
+        let options = ClientOptions {
+            headers: self.options.headers,
+            echo: self.options.echo,
+            no_responders: self.options.no_responders,
+            pedantic: self.options.pedantic,
+            verbose: self.options.verbose,
+        };
+        let sink = || Sink::Socket(self.outbound.clone());
+        log_in(&self.shared, jwt, &facts, self.outbound.id, options, sink)
+    }
+
+    /// Tells a client, once, which account it is in and what it may send there.
+    fn introduce(&mut self, staging: &mut Staging) {
+        let Some(login) = &mut self.login else { return };
+        if login.introduced || self.options.protocol < 1 {
+            return;
+        }
+        login.introduced = true;
+        staging.control(&self.outbound.clone(), |out| self.push_info(out));
+    }
+
+    fn push_info(&self, out: &mut Vec<u8>) {
+        let mut info = self.shared.info(self.outbound.id, self.client_ip.to_string());
+        if let Some(login) = &self.login {
+            info.max_payload = login.limits.payload_bytes;
+            info.connect_info = true;
+            info.remote_account = Some(login.client.account.key.to_string());
+            let trust = self.shared.trust.load();
+            let system = trust.as_ref().and_then(|trust| trust.operator().system_account);
+            info.account_is_system = system == Some(login.client.account.key);
+        }
+        encoder::info(out, &info);
+    }
+
+    fn confirm(&self, staging: &mut Staging) {
+        if self.options.verbose {
+            staging.control(&self.outbound, encoder::ok);
+        }
+    }
+
+    fn tell(&self, error: &ProtocolError, staging: &mut Staging) {
+        staging.control(&self.outbound, |out| encoder::error(out, error));
+    }
+
+    fn refuse(&self, refusal: &Refusal) {
+        self.shared
+            .refusals
+            .record(&self.shared.counters, Some(self.client_ip), refusal);
+    }
+
+    /// Takes the client out of its account.
+    fn leave(&mut self) {
+        let Some(login) = self.login.take() else { return };
+        login.client.account.leave(&login.client);
+        for subscription in login.subscriptions.values() {
+            login.client.account.unsubscribe(subscription);
+        }
+    }
+}
+
+/// However a connection ends, also by our own mistake: nobody may go on
+/// delivering to it.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Login {
+    fn subscribe(&mut self, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Result<(), ProtocolError> {
+        let filter = FilterBuf::new(filter).map_err(|_| ProtocolError::InvalidSubject)?;
+        let user = self.client.user();
+        let allowed = user
+            .permissions
+            .may_subscribe(filter.as_filter(), queue)
+            .is_allowed();
+        if !allowed || queue == Some(SYSTEM_QUEUE) {
+            let (filter, queue) = (filter.as_bytes().to_vec(), queue.map(<[u8]>::to_vec));
+            return Err(ProtocolError::SubscriptionViolation {
+                filter,
+                queue,
+                sid: None,
+            });
+        }
+        self.forget_finished();
+        if self
+            .subscriptions
+            .get(sid)
+            .is_some_and(|subscription| !subscription.is_over())
+        {
+            // Stock servers keep the first one without a word.
+            return Ok(());
+        }
+        let filtered = user.permissions.needs_delivery_filter(filter.as_filter(), queue);
+        let subscription = Arc::new(Subscription::new(
+            filter,
+            sid.into(),
+            queue.map(Into::into),
+            self.client.clone(),
+            filtered,
+        ));
+        if !self
+            .client
+            .account
+            .subscribe(&subscription, self.limits.subscriptions)
+        {
+            return Err(ProtocolError::MaximumSubscriptionsExceeded);
+        }
+        self.subscriptions.insert(sid.into(), subscription);
+        Ok(())
+    }
+
+    /// Ends a subscription, at once or after so many deliveries since its start.
+    fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
+        let Some(subscription) = self.subscriptions.get(sid) else {
+            return;
+        };
+        if max.is_some_and(|max| !subscription.end_after(max)) {
+            return;
+        }
+        self.client.account.unsubscribe(subscription);
+        self.subscriptions.remove(sid);
+    }
+
+    /// Forgets subscriptions that had their last delivery. Publishers end those
+    /// and cannot reach this table; half of it at most is dead.
+    fn forget_finished(&mut self) {
+        let finished = self.client.finished.load(Relaxed) as usize;
+        if finished > 16 && finished > self.subscriptions.len() / 2 {
+            self.client.finished.store(0, Relaxed);
+            self.subscriptions
+                .retain(|_, subscription| !subscription.is_over());
+        }
+    }
+
+    /// Ends subscriptions that the user may not have any more, and tells it which.
+    fn recheck_subscriptions(&mut self, out: &mut Vec<u8>) {
+        let user = self.client.user();
+        let client = &self.client;
+        self.subscriptions.retain(|sid, subscription| {
+            let (filter, queue) = (subscription.filter.as_filter(), subscription.queue.as_deref());
+            subscription.set_filtered(user.permissions.needs_delivery_filter(filter, queue));
+            if user.permissions.may_subscribe(filter, queue).is_allowed() {
+                return true;
+            }
+            if client.account.unsubscribe(subscription) {
+                let violation = ProtocolError::SubscriptionViolation {
+                    filter: filter.as_bytes().to_vec(),
+                    queue: queue.map(<[u8]>::to_vec),
+                    sid: Some(sid.to_vec()),
+                };
+                encoder::error(out, &violation);
+            }
+            false
+        });
+    }
+}
+
+impl Limits {
+    fn of(shared: &Shared, client: &Client) -> Self {
+        let served = client.account.served();
+        let user = client.user();
+        let server = shared.settings.max_payload as u64;
+        let payload_bytes = served.limits.payload_bytes_effective(user.limits.payload, server);
+        Self {
+            payload_bytes: u32::try_from(payload_bytes).unwrap_or(u32::MAX),
+            subscriptions: user
+                .limits
+                .subscriptions
+                .min(served.claims().limits.subscriptions),
+            user_ends: user.expires_at,
+            account_ends: served.claims().expires_at,
+        }
+    }
+
+    fn ends(&self) -> Option<i64> {
+        [self.user_ends, self.account_ends].into_iter().flatten().min()
+    }
+}
+
+/// How long to sleep until a point of the calendar.
+fn until(unix: i64) -> Duration {
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let end = Duration::from_secs(u64::try_from(unix).unwrap_or(0));
+    end.saturating_sub(since_1970).min(CALENDAR_LOOK)
+}

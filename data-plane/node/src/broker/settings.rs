@@ -1,0 +1,53 @@
+//! What a broker is told once, when it starts.
+
+use std::time::Duration;
+
+/// The level of nats-server whose client protocol this node speaks. Clients
+/// read it from INFO to decide which features they may use.
+pub const PROTOCOL_VERSION: &str = "2.12.0";
+
+/// Settings of one broker. [`BrokerSettings::new`] has the stock defaults.
+#[derive(Debug, Clone)]
+pub struct BrokerSettings {
+    /// Name of the server in INFO.
+    pub server_name: String,
+    /// Public server key (`N...`) in INFO.
+    pub server_id: String,
+    /// Version of this program, in INFO as `tollway_version`.
+    pub software_version: String,
+    /// Host and port that INFO names; clients use them only for messages.
+    pub host: String,
+    /// See [`BrokerSettings::host`].
+    pub port: u16,
+    /// Largest message (headers and payload) of any account, bytes.
+    pub max_payload: usize,
+    /// Connections of all accounts together, unauthenticated ones included.
+    pub max_connections: usize,
+    /// Time for a client to present valid credentials.
+    pub auth_timeout: Duration,
+    /// How long a silent client is left alone before it is pinged.
+    pub ping_interval: Duration,
+    /// Bytes that may wait for one receiver before it is closed as slow.
+    pub max_pending: usize,
+    /// How long a receiver's socket may refuse every byte.
+    pub write_deadline: Duration,
+}
+
+impl BrokerSettings {
+    /// Settings with the stock server's defaults for everything but the names.
+    pub fn new(server_name: impl Into<String>, server_id: impl Into<String>) -> Self {
+        Self {
+            server_name: server_name.into(),
+            server_id: server_id.into(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: "0.0.0.0".to_owned(),
+            port: 4222,
+            max_payload: 1024 * 1024,
+            max_connections: 65_536,
+            auth_timeout: Duration::from_secs(2),
+            ping_interval: Duration::from_secs(120),
+            max_pending: super::bounds::PENDING_BYTES_MAX,
+            write_deadline: super::bounds::WRITE_DEADLINE,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What all connections of a broker share. Nothing here is touched per message
+//! but the activity hint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::{Mutex, RwLock};
+use tollway_claims::{PublicKey, Trust};
+use tollway_wire::Info;
+
+use super::account::Account;
+use super::activity::Activity;
+use super::meters::Meters;
+use super::outbound::Outbound;
+use super::refusals::RefusalLog;
+use super::settings::{BrokerSettings, PROTOCOL_VERSION};
+use super::stats::Counters;
+
+pub(crate) struct Shared {
+    pub(crate) settings: BrokerSettings,
+    pub(crate) trust: ArcSwapOption<Trust>,
+    /// Accounts with a document in force.
+    pub(crate) accounts: RwLock<HashMap<PublicKey, Arc<Account>>>,
+    /// Of every account ever served: what was used is to be billed, even when the account is gone.
+    pub(crate) meters: Mutex<HashMap<PublicKey, Arc<Meters>>>,
+    /// Open connections, to tell them all that the node stops.
+    pub(crate) outbounds: Mutex<HashMap<u64, Arc<Outbound>>>,
+    pub(crate) counters: Counters,
+    pub(crate) refusals: RefusalLog,
+    pub(crate) activity: Activity,
+    pub(crate) lame_duck: AtomicBool,
+    next_id: AtomicU64,
+    /// Documents change one at a time: two changes of one account in the wrong
+    /// order would leave the older one in force.
+    pub(crate) changes: Mutex<()>,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: BrokerSettings) -> Self {
+        Self {
+            settings,
+            trust: ArcSwapOption::empty(),
+            accounts: RwLock::default(),
+            meters: Mutex::default(),
+            outbounds: Mutex::default(),
+            counters: Counters::default(),
+            refusals: RefusalLog::new(),
+            activity: Activity::new(),
+            lame_duck: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            changes: Mutex::new(()),
+        }
+    }
+
+    /// A number for a connection, an internal client or an account.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
+    pub(crate) fn account(&self, key: &PublicKey) -> Option<Arc<Account>> {
+        self.accounts.read().get(key).cloned()
+    }
+
+    pub(crate) fn meters_of(&self, key: &PublicKey) -> Arc<Meters> {
+        self.meters.lock().entry(*key).or_default().clone()
+    }
+
+    /// What every INFO of this node says.
+    pub(crate) fn info(&self, client_id: u64, client_ip: String) -> Info {
+        let settings = &self.settings;
+        Info {
+            server_id: settings.server_id.clone(),
+            server_name: settings.server_name.clone(),
+            version: PROTOCOL_VERSION.to_owned(),
+            proto: 1,
+            host: settings.host.clone(),
+            port: settings.port,
+            headers: true,
+            auth_required: true,
+            max_payload: u32::try_from(settings.max_payload).unwrap_or(u32::MAX),
+            client_id,
+            client_ip,
+            lame_duck_mode: self.lame_duck.load(Relaxed),
+            tollway_version: settings.software_version.clone(),
+            ..Info::default()
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_now() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(_) => 0,
+    }
+}

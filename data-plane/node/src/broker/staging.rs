@@ -1,0 +1,217 @@
+//! What one turn of a publisher has for its receivers, before it is sent.
+//!
+//! While a chunk is parsed, deliveries collect in one buffer per receiver. At
+//! the end of the chunk each receiver is locked once and sent to once: that is
+//! where most of the routing path's speed comes from.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::bounds::{
+    STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX, STAGING_POOL_BYTES_MAX,
+};
+use super::meters::{Meters, Tally};
+use super::outbound::{Outbound, Pushed};
+
+/// One per thread; empty between turns.
+#[derive(Default)]
+pub(crate) struct Staging {
+    slots: Vec<Slot>,
+    /// Where in `slots` a receiver is, once there are more than a look along them would find quickly.
+    index: HashMap<u64, usize, BuildHasherDefault<IdHasher>>,
+    /// Bytes in all slots, roughly: what matters is that it is bounded.
+    bytes: usize,
+    spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+    /// Some receiver has so much waiting that the publisher should pause.
+    stall: bool,
+    random: Random,
+}
+
+struct Slot {
+    outbound: Arc<Outbound>,
+    buffer: Vec<u8>,
+    tally: Tally,
+}
+
+/// Slots up to which they are searched one by one.
+const SEARCHED_SLOTS_MAX: usize = 8;
+
+impl Staging {
+    /// Stages bytes for a receiver that are not a message: PONG, +OK, -ERR, INFO.
+    pub(crate) fn control(&mut self, outbound: &Arc<Outbound>, append: impl FnOnce(&mut Vec<u8>)) {
+        let slot = self.slot(outbound);
+        append(&mut self.slots[slot].buffer);
+    }
+
+    /// Stages a message for a receiver; `message_bytes` is what the meters count.
+    pub(crate) fn message(
+        &mut self,
+        outbound: &Arc<Outbound>,
+        message_bytes: usize,
+        append: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let slot = self.slot(outbound);
+        let slot = &mut self.slots[slot];
+        let before = slot.buffer.len();
+        append(&mut slot.buffer);
+        slot.tally.count(message_bytes);
+        self.bytes += slot.buffer.len() - before;
+    }
+
+    /// Whether it has to be flushed before more is staged.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= STAGED_BYTES_MAX || self.slots.len() >= STAGED_RECEIVERS_MAX
+    }
+
+    /// Sends everything and counts what receivers took. What is for `own`, the
+    /// publisher itself, comes last: when it reads its PONG, the messages before
+    /// it are on their way and counted.
+    pub(crate) fn flush(&mut self, own: Option<u64>, meters: Option<&Meters>) {
+        let mut own_slot = None;
+        let mut sent = Tally::default();
+        let mut slots = std::mem::take(&mut self.slots);
+        for mut slot in slots.drain(..) {
+            if Some(slot.outbound.id) == own && own_slot.is_none() {
+                own_slot = Some(slot);
+                continue;
+            }
+            match slot.outbound.push(&mut slot.buffer) {
+                Pushed::Refused => {}
+                Pushed::Stall => {
+                    self.stall = true;
+                    sent.add(slot.tally);
+                }
+                Pushed::Accepted => sent.add(slot.tally),
+            }
+            self.keep(slot.buffer);
+        }
+        if let Some(slot) = own_slot.as_ref().filter(|slot| !slot.outbound.is_closing()) {
+            sent.add(slot.tally);
+        }
+        if let Some(meters) = meters {
+            meters.add_out(sent);
+        }
+        if let Some(mut slot) = own_slot {
+            slot.outbound.push(&mut slot.buffer);
+            self.keep(slot.buffer);
+        }
+        self.slots = slots;
+        self.index.clear();
+        self.bytes = 0;
+    }
+
+    /// Whether the publisher should pause; asks once per turn.
+    pub(crate) fn take_stall(&mut self) -> bool {
+        std::mem::take(&mut self.stall)
+    }
+
+    /// Forgets what a turn left that did not come to its end.
+    pub(crate) fn reset(&mut self) {
+        self.slots.clear();
+        self.index.clear();
+        self.bytes = 0;
+        self.stall = false;
+    }
+
+    /// A number below `bound`, for choosing among the members of a queue group.
+    pub(crate) fn random_below(&mut self, bound: usize) -> usize {
+        self.random.below(bound)
+    }
+
+    fn slot(&mut self, outbound: &Arc<Outbound>) -> usize {
+        let found = if self.slots.len() <= SEARCHED_SLOTS_MAX {
+            self.slots.iter().position(|slot| slot.outbound.id == outbound.id)
+        } else {
+            self.index.get(&outbound.id).copied()
+        };
+        if let Some(slot) = found {
+            return slot;
+        }
+        let buffer = self.spare.pop().unwrap_or_default();
+        self.spare_bytes -= buffer.capacity();
+        let slot = self.slots.len();
+        self.slots.push(Slot {
+            outbound: outbound.clone(),
+            buffer,
+            tally: Tally::default(),
+        });
+        if self.slots.len() > SEARCHED_SLOTS_MAX {
+            let known = self.index.len();
+            for (position, slot) in self.slots.iter().enumerate().skip(known) {
+                self.index.insert(slot.outbound.id, position);
+            }
+        }
+        slot
+    }
+
+    /// Keeps a buffer for the next turn, unless there is enough already.
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        let room = buffer.capacity();
+        if room <= STAGING_BUFFER_KEEP_MAX && self.spare_bytes + room <= STAGING_POOL_BYTES_MAX {
+            buffer.clear();
+            self.spare_bytes += room;
+            self.spare.push(buffer);
+        }
+    }
+}
+
+/// Ids are consecutive numbers: one multiplication spreads them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0 ^ u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+/// Xorshift: fair enough to share messages out, and nothing secret depends on it.
+struct Random(u64);
+
+impl Default for Random {
+    fn default() -> Self {
+        let mut seed = [0; 8];
+        // Without a random source all threads choose alike, which is no harm.
+        let _ = getrandom::fill(&mut seed);
+        Self(u64::from_le_bytes(seed) | 1)
+    }
+}
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((u128::from(self.0) * bound as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_numbers_reach_every_member_about_as_often() {
+        let mut random = Random(42);
+        let mut counts = [0; 4];
+        for _ in 0..4000 {
+            counts[random.below(4)] += 1;
+        }
+        assert!(
+            counts.iter().all(|&count| (800..1200).contains(&count)),
+            "{counts:?}"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! One subscription of one client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tollway_subject::FilterBuf;
+
+use super::client::Client;
+
+/// What a message is delivered to.
+///
+/// `over` is set exactly once, by who removes it from the account's interest.
+pub(crate) struct Subscription {
+    pub(crate) filter: FilterBuf,
+    pub(crate) sid: Box<[u8]>,
+    pub(crate) queue: Option<Box<[u8]>>,
+    pub(crate) client: Arc<Client>,
+    /// Some of what it matches is denied to the user, so each message has to be asked about.
+    filtered: AtomicBool,
+    delivered: AtomicU64,
+    /// Deliveries after which it ends; 0 for never.
+    max: AtomicU64,
+    over: AtomicBool,
+}
+
+/// Whether one more message may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allowance {
+    Deliver,
+    /// Deliver, and remove the subscription afterwards.
+    DeliverLast,
+    Over,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        filter: FilterBuf,
+        sid: Box<[u8]>,
+        queue: Option<Box<[u8]>>,
+        client: Arc<Client>,
+        filtered: bool,
+    ) -> Self {
+        Self {
+            filter,
+            sid,
+            queue,
+            client,
+            filtered: AtomicBool::new(filtered),
+            delivered: AtomicU64::new(0),
+            max: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a message to this subject may be given to the client.
+    pub(crate) fn may_deliver(&self, subject: &[u8]) -> bool {
+        !self.filtered.load(Ordering::Relaxed) || self.client.may_deliver(subject, self.queue.as_deref())
+    }
+
+    pub(crate) fn set_filtered(&self, filtered: bool) {
+        self.filtered.store(filtered, Ordering::Relaxed);
+    }
+
+    /// Counts a delivery.
+    pub(crate) fn take_delivery(&self) -> Allowance {
+        if self.is_over() {
+            return Allowance::Over;
+        }
+        // Either we see the maximum that `end_after` stores, or it sees this
+        // delivery: both are sequentially consistent.
+        let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.max.load(Ordering::SeqCst) {
+            0 => Allowance::Deliver,
+            max if delivered < max => Allowance::Deliver,
+            max if delivered == max => Allowance::DeliverLast,
+            _ => Allowance::Over,
+        }
+    }
+
+    /// Sets the number of deliveries, counted from its start, after which it
+    /// ends. True when they have happened already.
+    pub(crate) fn end_after(&self, max: u64) -> bool {
+        self.max.store(max, Ordering::SeqCst);
+        self.delivered.load(Ordering::SeqCst) >= max
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// True for the one caller who may remove it.
+    pub(crate) fn end(&self) -> bool {
+        !self.over.swap(true, Ordering::AcqRel)
+    }
+}
