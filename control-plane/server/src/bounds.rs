@@ -1,0 +1,64 @@
+//! The size of every queue, buffer and wait of the control plane.
+
+use std::time::Duration;
+
+/// Largest body of a REST call.
+pub const REQUEST_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Connections to the public port, and to the internal one; more wait in the listen queue.
+pub const PUBLIC_CONNECTIONS_MAX: usize = 4_096;
+/// Calls at the same time on one HTTP/2 connection.
+pub const CONNECTION_STREAMS_MAX: u32 = 256;
+/// Headers of one call.
+pub const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
+/// How long a client may take to send the headers of a call.
+pub const HEADER_WAIT: Duration = Duration::from_secs(15);
+/// Largest message on the fleet stream, in either direction.
+pub const FLEET_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Documents of one part of an update; they are read and sent part by part.
+pub const UPDATE_PART_ACCOUNTS_MAX: i64 = 200;
+/// Messages that wait to be written to one node's stream.
+pub const NODE_OUTBOX_MESSAGES_MAX: usize = 32;
+/// Requests that wait for answers of one node.
+pub const NODE_REQUESTS_MAX: usize = 256;
+/// Rows of one usage report; a node sends several reports when it has more.
+pub const USAGE_REPORT_ROWS_MAX: usize = 5_000;
+/// Accounts of one live report.
+pub const LIVE_REPORT_ACCOUNTS_MAX: usize = 20_000;
+/// Refused accounts of one acknowledgement.
+pub const ACK_REFUSALS_MAX: usize = 20_000;
+/// Calls that wait for a cell's acknowledgement, of all callers together.
+pub const APPLY_WAITERS_MAX: usize = 4_096;
+
+/// How long `wait=applied` waits.
+pub const APPLY_WAIT: Duration = Duration::from_secs(10);
+/// How often a sender looks for changes that no notification told of.
+pub const FLEET_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a node has to say Hello.
+pub const HELLO_WAIT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// TLS handshakes at the same time; more wait in the listen queue.
+pub const TLS_HANDSHAKES_MAX: usize = 512;
+/// Connections that the kernel may hold for us: a restarted control plane meets its whole fleet at once.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// How long a call waits for a connection of the database pool.
+pub const DATABASE_ACQUIRE_WAIT: Duration = Duration::from_secs(2);
+/// How long open calls and streams may take when the process stops.
+pub const STOP_WAIT: Duration = Duration::from_secs(5);
+/// Shortest, usual and longest time that a request into an account waits.
+pub const REQUEST_TIMEOUT_MS_DEFAULT: u32 = 2_000;
+/// See [`REQUEST_TIMEOUT_MS_DEFAULT`].
+pub const REQUEST_TIMEOUT_MS_MAX: u32 = 10_000;
+/// How long the user JWT of such a request is good.
+pub const REQUEST_JWT_SECONDS: i64 = 60;
+/// What the answer may take on its way beside the time that the account's service has.
+pub const REQUEST_LANE_SLACK: Duration = Duration::from_millis(500);
+
+const _: () = assert!(
+    REQUEST_TIMEOUT_MS_MAX as i64 / 1000 < REQUEST_JWT_SECONDS,
+    "a request's JWT must outlive the longest request"
+);
+const _: () = assert!(
+    REQUEST_BODY_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,
+    "what a caller may send must fit onto the fleet stream"
+);

@@ -1,0 +1,143 @@
+//! Which nodes are attached to this process, and how to reach them.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, watch},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+use tollway_model::{CellId, NodeId};
+use tollway_proto::fleet::{Reply, Request};
+
+use super::lane::{Lane, LaneError};
+use crate::metrics::Metrics;
+
+/// The attached nodes. Clones share them.
+///
+/// A node has at most one entry: a newer stream replaces the older, whose
+/// `replaced` token ends it. An entry is removed by its own stream alone.
+#[derive(Clone)]
+pub struct FleetHub(Arc<Inner>);
+
+struct Inner {
+    attached: Mutex<HashMap<NodeId, Attached>>,
+    last_stream: AtomicU64,
+    /// Counts what was acknowledged, so that whoever waits for a cell looks again.
+    acknowledged: watch::Sender<u64>,
+    metrics: Metrics,
+}
+
+struct Attached {
+    stream: u64,
+    cell: CellId,
+    lane: Arc<Lane>,
+    wake: Arc<Notify>,
+    replaced: CancellationToken,
+}
+
+/// One fleet stream's place in the hub; leaving it when dropped.
+pub(crate) struct Attachment {
+    hub: FleetHub,
+    node: NodeId,
+    stream: u64,
+    pub(crate) lane: Arc<Lane>,
+    /// Set when the cell may have something new.
+    pub(crate) wake: Arc<Notify>,
+    /// Cancelled when a newer stream of the same node took the place.
+    pub(crate) replaced: CancellationToken,
+}
+
+impl FleetHub {
+    /// A hub without nodes.
+    pub fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Inner {
+            attached: Mutex::default(),
+            last_stream: AtomicU64::new(0),
+            acknowledged: watch::Sender::new(0),
+            metrics,
+        }))
+    }
+
+    pub(crate) fn attach(&self, node: NodeId, cell: CellId, lane: Lane) -> Attachment {
+        let attachment = Attachment {
+            hub: self.clone(),
+            node,
+            stream: self.0.last_stream.fetch_add(1, Ordering::Relaxed) + 1,
+            lane: Arc::new(lane),
+            wake: Arc::new(Notify::new()),
+            replaced: CancellationToken::new(),
+        };
+        let attached = Attached {
+            stream: attachment.stream,
+            cell,
+            lane: Arc::clone(&attachment.lane),
+            wake: Arc::clone(&attachment.wake),
+            replaced: attachment.replaced.clone(),
+        };
+        let mut all = self.0.attached.lock();
+        if let Some(older) = all.insert(node, attached) {
+            older.replaced.cancel();
+        }
+        self.0.metrics.fleet_nodes_connected(all.len());
+        attachment
+    }
+
+    /// Tells the senders of a cell that it should hold something new.
+    pub fn wake_cell(&self, cell: CellId) {
+        for attached in self.0.attached.lock().values().filter(|attached| attached.cell == cell) {
+            attached.wake.notify_one();
+        }
+    }
+
+    /// Tells every sender to look; for when notifications may have been missed.
+    pub fn wake_all(&self) {
+        for attached in self.0.attached.lock().values() {
+            attached.wake.notify_one();
+        }
+    }
+
+    /// Tells whoever waits for an acknowledgement to look again.
+    pub fn acknowledged(&self) {
+        self.0.acknowledged.send_modify(|count| *count += 1);
+    }
+
+    /// Changes with every acknowledgement that this process learns of.
+    pub fn watch_acknowledged(&self) -> watch::Receiver<u64> {
+        self.0.acknowledged.subscribe()
+    }
+
+    /// Whether a node of the cell is attached to this process.
+    pub fn is_attached(&self, cell: CellId) -> bool {
+        self.0.attached.lock().values().any(|attached| attached.cell == cell)
+    }
+
+    /// Asks the cell's node and waits for all answers.
+    pub async fn request(&self, cell: CellId, request: Request, wait: Duration) -> Result<Vec<Reply>, LaneError> {
+        let lane = {
+            let all = self.0.attached.lock();
+            // The newest stream, should a cell ever have several nodes.
+            let newest = all.values().filter(|attached| attached.cell == cell).max_by_key(|attached| attached.stream);
+            Arc::clone(&newest.ok_or(LaneError::Away)?.lane)
+        };
+        lane.request(request, wait).await
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.lane.close();
+        let mut all = self.hub.0.attached.lock();
+        if all.get(&self.node).is_some_and(|attached| attached.stream == self.stream) {
+            all.remove(&self.node);
+        }
+        self.hub.0.metrics.fleet_nodes_connected(all.len());
+    }
+}

@@ -1,0 +1,51 @@
+//! The outermost layer of the public port: every request gets an id, a span, a
+//! measurement, and, when it failed, the body of its problem.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use super::problem_response;
+use crate::{metrics::Metrics, request_id::RequestId};
+
+/// Accepted and echoed.
+pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
+    let request_id = request
+        .headers()
+        .get(REQUEST_ID_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(RequestId::parse)
+        .unwrap_or_else(RequestId::generate);
+    request.extensions_mut().insert(request_id.clone());
+    let method = request.method().clone();
+    // The pattern, not the path: paths hold ids, and a metric per id would never end.
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+
+    let span = tracing::info_span!("request", request_id = %request_id, %method, route);
+    let begin = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = problem_response::render(response, &request_id);
+
+    let status = response.status().as_u16();
+    metrics.http_served(&method, &route, status, begin.elapsed());
+    span.in_scope(|| {
+        let elapsed_ms = begin.elapsed().as_millis() as u64;
+        if status >= 500 {
+            tracing::warn!(status, elapsed_ms, "request failed");
+        } else {
+            tracing::debug!(status, elapsed_ms, "request served");
+        }
+    });
+    let value = HeaderValue::from_str(request_id.as_str()).expect("a request id is plain ASCII");
+    response.headers_mut().insert(REQUEST_ID_HEADER, value);
+    response
+}
