@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 use crate::base64_bytes;
@@ -135,4 +136,52 @@ pub struct RequestInAccountReply {
     #[serde(with = "base64_bytes")]
     #[schema(value_type = String, format = Byte)]
     pub headers: Vec<u8>,
+}
+
+impl From<model::AccountLimits> for AccountLimits {
+    fn from(limits: model::AccountLimits) -> Self {
+        Self {
+            connections: limits.connections.raw(),
+            subscriptions: limits.subscriptions.raw(),
+            payload_bytes: limits.payload_bytes.raw(),
+        }
+    }
+}
+
+impl From<model::Account> for Account {
+    fn from(account: model::Account) -> Self {
+        let (suspended, suspended_reason) = match account.stage {
+            model::AccountStage::Suspended { reason, .. } => (true, reason.into()),
+            model::AccountStage::Serving | model::AccountStage::Deleted { .. } => (false, String::new()),
+        };
+        Self {
+            id: account.id.to_string(),
+            organization: account.organization_id.to_string(),
+            name: account.name.into(),
+            public_key: account.public_key.into(),
+            cell: account.cell.map(|cell| cell.name.into()).unwrap_or_default(),
+            limits: account.limits.into(),
+            suspended,
+            suspended_reason,
+            version: account.version,
+            created_at: account.created_at,
+            connections: account.live.connections,
+        }
+    }
+}
+
+impl From<model::AccountRollout> for AccountRollout {
+    fn from(rollout: model::AccountRollout) -> Self {
+        let applied = rollout.is_applied();
+        let (refused_code, refused_reason) =
+            rollout.refused.map(|refusal| (refusal.code, refusal.reason)).unwrap_or_default();
+        Self {
+            cell: rollout.cell.into(),
+            revision: rollout.revision,
+            applied_revision: rollout.applied_revision,
+            applied,
+            refused_code,
+            refused_reason,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 /// A token, without its secret.
@@ -54,5 +55,19 @@ impl std::fmt::Debug for ApiTokenWithSecret {
         f.debug_struct("ApiTokenWithSecret")
             .field("api_token", &self.api_token)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<model::ApiToken> for ApiToken {
+    fn from(token: model::ApiToken) -> Self {
+        Self {
+            id: token.id.to_string(),
+            organization: token.organization_id.map(|id| id.to_string()).unwrap_or_default(),
+            name: token.name.into(),
+            role: token.role.to_string(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 /// A failure and capacity domain that serves accounts.
@@ -90,5 +91,41 @@ impl std::fmt::Debug for EnrolmentToken {
         f.debug_struct("EnrolmentToken")
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<model::CellSummary> for Cell {
+    fn from(summary: model::CellSummary) -> Self {
+        let applied_revision = summary.cell.applied_revision();
+        Self {
+            id: summary.cell.id.to_string(),
+            name: summary.cell.name.into(),
+            epoch: summary.cell.cursor.epoch,
+            revision: summary.cell.cursor.revision,
+            applied_revision,
+            accounts: summary.accounts,
+            nodes: summary.nodes.into_iter().map(CellNode::from).collect(),
+            refused: summary.refused.into_iter().map(CellRefusal::from).collect(),
+            created_at: summary.cell.created_at,
+        }
+    }
+}
+
+impl From<model::Node> for CellNode {
+    fn from(node: model::Node) -> Self {
+        Self {
+            id: node.id.to_string(),
+            name: node.name.into(),
+            client_url: node.client_url,
+            software_version: node.software_version,
+            connected: node.connected,
+            last_seen_at: node.last_seen_at,
+        }
+    }
+}
+
+impl From<model::Refusal> for CellRefusal {
+    fn from(refusal: model::Refusal) -> Self {
+        Self { account: refusal.account.into(), code: refusal.code, reason: refusal.reason }
     }
 }

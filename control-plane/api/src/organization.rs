@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 /// A tenant that owns accounts.
@@ -27,4 +28,15 @@ pub struct NewOrganization {
     /// The name again when absent or empty.
     #[serde(default)]
     pub display_name: Option<String>,
+}
+
+impl From<model::Organization> for Organization {
+    fn from(organization: model::Organization) -> Self {
+        Self {
+            id: organization.id.to_string(),
+            name: organization.name.into(),
+            display_name: organization.display_name.into(),
+            created_at: organization.created_at,
+        }
+    }
 }

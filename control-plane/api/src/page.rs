@@ -3,11 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Items of a page when the caller does not say.
-pub const PAGE_LIMIT_DEFAULT: u32 = 50;
-/// Most items of a page.
-pub const PAGE_LIMIT_MAX: u32 = 100;
-
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
@@ -23,6 +18,15 @@ impl<T> Page<T> {
         Page {
             items: self.items.into_iter().map(convert).collect(),
             next_cursor: self.next_cursor,
+        }
+    }
+}
+
+impl<T, U: From<T>, I: tollway_model::Id> From<tollway_model::Page<T, I>> for Page<U> {
+    fn from(page: tollway_model::Page<T, I>) -> Self {
+        Self {
+            items: page.items.into_iter().map(U::from).collect(),
+            next_cursor: page.next_cursor.map(|cursor| cursor.to_string()),
         }
     }
 }

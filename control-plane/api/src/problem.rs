@@ -1,6 +1,7 @@
 //! The body of every failed call (RFC 9457, `application/problem+json`).
 
 use serde::{Deserialize, Serialize};
+use tollway_model::InvalidFields;
 use utoipa::ToSchema;
 
 use crate::ProblemCode;
@@ -91,6 +92,23 @@ impl Problem {
         Self::new(ProblemCode::ValidationFailed)
             .with_detail(format!("{}: {}", error.field, error.detail))
             .with_error(error)
+    }
+}
+
+impl Problem {
+    /// A [`ProblemCode::ValidationFailed`] about some fields of the value at `path` (empty for the body itself).
+    pub fn invalid_fields(path: &str, fields: InvalidFields) -> Self {
+        let mut problem = Self::new(ProblemCode::ValidationFailed);
+        problem.errors = fields
+            .into_errors()
+            .into_iter()
+            .map(|error| {
+                let field = if path.is_empty() { error.field } else { format!("{path}.{}", error.field) };
+                FieldError::new(field, error.code, error.detail)
+            })
+            .collect();
+        let details: Vec<_> = problem.errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+        problem.with_detail(details.join("; "))
     }
 }
 

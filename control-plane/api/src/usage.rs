@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 /// Usage of an account, by hour.
@@ -42,4 +43,22 @@ pub struct UsageTotals {
     pub bytes_out: u64,
     /// Connections opened.
     pub connections_opened: u64,
+}
+
+impl From<model::UsageTotals> for UsageTotals {
+    fn from(totals: model::UsageTotals) -> Self {
+        Self {
+            messages_in: totals.messages_in,
+            bytes_in: totals.bytes_in,
+            messages_out: totals.messages_out,
+            bytes_out: totals.bytes_out,
+            connections_opened: totals.connections_opened,
+        }
+    }
+}
+
+impl From<model::UsageHour> for UsageHour {
+    fn from(hour: model::UsageHour) -> Self {
+        Self { hour: hour.hour, usage: hour.usage.into() }
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tollway_model as model;
 use utoipa::ToSchema;
 
 /// Somebody or something that connects to an account.
@@ -96,5 +97,55 @@ impl std::fmt::Debug for IssuedCredentials {
         f.debug_struct("IssuedCredentials")
             .field("issuance", &self.issuance)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<model::Issuance> for Issuance {
+    fn from(issuance: model::Issuance) -> Self {
+        Self {
+            id: issuance.id.to_string(),
+            user: issuance.user_id.to_string(),
+            public_key: issuance.public_key.into(),
+            issued_at: issuance.issued_at,
+            expires_at: issuance.expires_at,
+            revoked_at: issuance.revoked_at,
+        }
+    }
+}
+
+impl From<model::User> for User {
+    fn from(user: model::User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            account: user.account_id.to_string(),
+            name: user.name.into(),
+            permissions: user.permissions.into(),
+            created_at: user.created_at,
+        }
+    }
+}
+
+impl From<model::Permissions> for Permissions {
+    fn from(permissions: model::Permissions) -> Self {
+        let lists = model::PermissionLists::from(permissions);
+        Self {
+            publish_allow: lists.publish_allow,
+            publish_deny: lists.publish_deny,
+            subscribe_allow: lists.subscribe_allow,
+            subscribe_deny: lists.subscribe_deny,
+            allow_responses: lists.allow_responses,
+        }
+    }
+}
+
+impl From<Permissions> for model::PermissionLists {
+    fn from(permissions: Permissions) -> Self {
+        Self {
+            publish_allow: permissions.publish_allow,
+            publish_deny: permissions.publish_deny,
+            subscribe_allow: permissions.subscribe_allow,
+            subscribe_deny: permissions.subscribe_deny,
+            allow_responses: permissions.allow_responses,
+        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod compile;
 pub mod fleet;
+pub mod grpc;
 pub mod http;
 pub mod listen;
 pub mod metrics;

@@ -5,7 +5,7 @@
 //! only compute.
 
 mod account_document;
-//mod user_token;
+mod user_token;
 
 pub use account_document::{AccountDocument, AccountDocumentSource, CompileError};
-//pub use user_token::{IN_PROCESS, UserTokenSource};
+pub use user_token::{IN_PROCESS, UserTokenSource};

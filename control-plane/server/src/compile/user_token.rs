@@ -41,9 +41,9 @@ impl UserTokenSource {
 
 /// The claim's form of our permissions.
 fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
-    let mut publish =
-        Rules { allow: permissions.publish_allow.clone(), deny: permissions.publish_deny.clone() };
-    let responses = permissions.allow_responses.then(|| {
+    let lists = permissions.lists();
+    let mut publish = Rules { allow: lists.publish_allow.clone(), deny: lists.publish_deny.clone() };
+    let responses = lists.allow_responses.then(|| {
         // Beside leave to respond, an empty list would allow nothing; ours allows everything.
         if publish.allow.is_empty() {
             publish.allow.push(">".to_owned());
@@ -52,7 +52,86 @@ fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
     });
     Permissions {
         publish,
-        subscribe: Rules { allow: permissions.subscribe_allow.clone(), deny: permissions.subscribe_deny.clone() },
+        subscribe: Rules { allow: lists.subscribe_allow.clone(), deny: lists.subscribe_deny.clone() },
         responses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollway_claims::{
+        AccountClaims, ConnectionFacts, OperatorClaims, PermissionSet, Proof, SignedUser, Trust, authenticate,
+        encode_signature,
+    };
+    use tollway_model::PermissionLists;
+
+    use super::*;
+
+    fn permissions(lists: PermissionLists) -> tollway_model::Permissions {
+        tollway_model::Permissions::new(lists).unwrap()
+    }
+
+    fn source(account: &Signer) -> UserTokenSource {
+        UserTokenSource {
+            account: account.public(),
+            name: "worker".into(),
+            permissions: permissions(PermissionLists::default()),
+            expires_at: Some(2_000),
+            connection_types: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn issued_creds_let_their_holder_in_until_they_end() {
+        let operator = Signer::generate(KeyKind::Operator, [1; 32]);
+        let (account, signing) =
+            (Signer::generate(KeyKind::Account, [2; 32]), Signer::generate(KeyKind::Account, [3; 32]));
+        let operator_jwt = OperatorClaims::new(operator.public(), "demo", 1).encode(&operator).unwrap();
+        let trust = Trust::from_operator_jwt(&operator_jwt).unwrap();
+        let mut claims = AccountClaims::new(operator.public(), account.public(), "orders", 1);
+        claims.signing_keys = vec![signing.public().into()];
+
+        let issued = source(&account).issue(&signing, 1_000).unwrap();
+        let creds = UserCreds::parse(&issued.format()).unwrap();
+        let signature = encode_signature(&creds.signer.sign(b"nonce"));
+        let connect = |now| {
+            let facts = ConnectionFacts {
+                proof: Proof::Nonce { nonce: b"nonce", signature: Some(&signature) },
+                client_ip: None,
+                connection_type: ConnectionType::Standard,
+                now,
+            };
+            authenticate(&trust, &claims, SignedUser::decode(&creds.jwt).unwrap(), &facts)
+        };
+        assert!(connect(1_999).is_ok());
+        assert!(connect(2_001).is_err());
+    }
+
+    #[test]
+    fn each_issuance_has_a_key_of_its_own() {
+        let account = Signer::generate(KeyKind::Account, [2; 32]);
+        let key = || source(&account).issue(&account, 1_000).unwrap().signer.public();
+        assert_ne!(key(), key());
+    }
+
+    #[test]
+    fn leave_to_respond_narrows_nothing_when_everything_may_be_published() {
+        let claims = claimed(&permissions(PermissionLists { allow_responses: true, ..Default::default() }));
+        assert!(PermissionSet::compile(&claims).unwrap().may_publish(b"anything.at.all").is_allowed());
+    }
+
+    #[test]
+    fn lists_travel_as_they_are() {
+        let lists = PermissionLists {
+            publish_allow: vec!["orders.>".into()],
+            publish_deny: vec!["orders.secret".into()],
+            subscribe_allow: vec!["orders.* workers".into()],
+            subscribe_deny: vec!["_INBOX.>".into()],
+            allow_responses: false,
+        };
+        let set = PermissionSet::compile(&claimed(&permissions(lists))).unwrap();
+        assert!(set.may_publish(b"orders.new").is_allowed());
+        assert!(!set.may_publish(b"orders.secret").is_allowed());
+        assert!(!set.may_publish(b"other").is_allowed());
     }
 }
