@@ -1,0 +1,11 @@
+//! The broker as its clients meet it: a real one on a real socket, raw bytes.
+
+mod changes;
+mod delivery;
+mod internal;
+mod login;
+mod malformed;
+mod permissions;
+mod protocol;
+mod slow;
+mod support;
