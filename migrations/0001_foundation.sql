@@ -5,28 +5,36 @@
 --   app_system  fleet, reconcilers and metering: the tables named below
 --   app_auth    sign-in and token look-up, through functions alone
 -- The owner migrates, and then only takes one of these roles per transaction.
--- Roles belong to the whole Postgres cluster, so two databases may race here.
+-- Where another database user serves: GRANT app_tenant, app_system, app_auth TO that user.
 
+-- Roles belong to the whole Postgres cluster: another database of it may be making them right now.
 DO $$
 DECLARE
     role_name text;
+    may_take  text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['app_tenant', 'app_system', 'app_auth'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role_name);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
-        END;
-        -- Two migrations at once may update the same catalogue row.
-        BEGIN
-            IF NOT pg_has_role(current_user, role_name, 'MEMBER') OR current_setting('is_superuser') = 'on' THEN
-                EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            IF NOT pg_has_role(current_user, role_name, 'MEMBER') THEN
-                RAISE;
-            END IF;
-        END;
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role_name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
+        IF NOT pg_has_role(current_user, role_name, may_take) THEN
+            BEGIN
+                -- From Postgres 16 on, who creates a role may administer it but not take it.
+                EXECUTE format(
+                    'GRANT %I TO CURRENT_USER %s',
+                    role_name,
+                    CASE WHEN may_take = 'SET' THEN 'WITH INHERIT FALSE, SET TRUE' ELSE '' END);
+            EXCEPTION WHEN OTHERS THEN
+                -- The other database, as the same user, may have granted it in this moment.
+                IF NOT pg_has_role(current_user, role_name, may_take) THEN
+                    RAISE;
+                END IF;
+            END;
+        END IF;
     END LOOP;
 END
 $$;
@@ -43,17 +51,21 @@ RETURN nullif(current_setting('app.org_id', true), '')::uuid;
 
 CREATE TABLE organization (
     id            uuid PRIMARY KEY,
-    name          text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    name          text NOT NULL CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     display_name  text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
     -- The platform's own organization holds the system account and is in no list.
     is_platform   boolean NOT NULL DEFAULT false,
-    created_at    timestamptz NOT NULL
+    created_at    timestamptz NOT NULL,
+    -- The row stays for the ledger of what its accounts used; its keys and tokens go.
+    deleted_at    timestamptz
 );
+CREATE UNIQUE INDEX organization_by_name ON organization (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX organization_single_platform ON organization (is_platform) WHERE is_platform;
 
 -- One data key per organization encrypts its seeds; the key-encryption key,
 -- which is not in the database, encrypts the data key.
 CREATE TABLE data_key (
-    organization_id  uuid PRIMARY KEY REFERENCES organization (id) ON DELETE CASCADE,
+    organization_id  uuid PRIMARY KEY REFERENCES organization (id),
     kek_id           text NOT NULL,
     wrapped          bytea NOT NULL,
     created_at       timestamptz NOT NULL
@@ -62,10 +74,10 @@ CREATE TABLE data_key (
 CREATE TABLE api_token (
     id               uuid PRIMARY KEY,
     -- NULL for a token of the platform.
-    organization_id  uuid REFERENCES organization (id) ON DELETE CASCADE,
+    organization_id  uuid REFERENCES organization (id),
     role             text NOT NULL CHECK (role IN ('platform_admin', 'owner', 'admin', 'developer', 'viewer')),
     name             text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
-    secret_hash      bytea NOT NULL UNIQUE,
+    secret_hash      bytea NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
     created_at       timestamptz NOT NULL,
     expires_at       timestamptz,
     last_used_at     timestamptz,
@@ -74,8 +86,8 @@ CREATE TABLE api_token (
 CREATE INDEX api_token_by_organization ON api_token (organization_id, id);
 
 CREATE TABLE sign_in_link (
-    secret_hash      bytea PRIMARY KEY,
-    organization_id  uuid REFERENCES organization (id) ON DELETE CASCADE,
+    secret_hash      bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
+    organization_id  uuid REFERENCES organization (id),
     role             text NOT NULL CHECK (role IN ('platform_admin', 'owner', 'admin', 'developer', 'viewer')),
     created_at       timestamptz NOT NULL,
     expires_at       timestamptz NOT NULL,
@@ -84,9 +96,9 @@ CREATE TABLE sign_in_link (
 );
 
 CREATE TABLE session (
-    secret_hash      bytea PRIMARY KEY,
+    secret_hash      bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
     id               uuid NOT NULL UNIQUE,
-    organization_id  uuid REFERENCES organization (id) ON DELETE CASCADE,
+    organization_id  uuid REFERENCES organization (id),
     role             text NOT NULL CHECK (role IN ('platform_admin', 'owner', 'admin', 'developer', 'viewer')),
     created_at       timestamptz NOT NULL,
     last_seen_at     timestamptz NOT NULL,
@@ -141,19 +153,25 @@ CREATE TABLE node (
     client_url        text NOT NULL DEFAULT '',
     software_version  text NOT NULL DEFAULT '',
     boot_id           uuid,
-    connected         boolean NOT NULL DEFAULT false,
+    -- The node's open fleet stream; NULL when there is none. It names the stream, so that the end of
+    -- an old stream is not taken for the end of the one that replaced it.
+    attachment_id     uuid,
     last_seen_at      timestamptz,
-    enrolled_at       timestamptz NOT NULL,
-    UNIQUE (cell_id, name)
+    -- SHA-256 of the certificate that the node may attach with; NULL between admission and signing.
+    certificate_sha256           bytea CHECK (length(certificate_sha256) = 32),
+    -- The one before, good until the renewed one is seen: the answer with it may have been lost.
+    certificate_sha256_previous  bytea CHECK (length(certificate_sha256_previous) = 32),
+    enrolled_at       timestamptz NOT NULL
 );
+-- An engine of ours is exactly one serving node.
+CREATE UNIQUE INDEX node_single ON node (cell_id);
 
 CREATE TABLE enrolment_token (
-    secret_hash   bytea PRIMARY KEY,
-    cell_id       uuid NOT NULL REFERENCES cell (id) ON DELETE CASCADE,
+    secret_hash   bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
+    cell_id       uuid NOT NULL REFERENCES cell (id),
     created_at    timestamptz NOT NULL,
     expires_at    timestamptz NOT NULL,
-    used_at       timestamptz,
-    used_by_node  uuid REFERENCES node (id)
+    used_at       timestamptz
 );
 
 -- ---------------------------------------------------------------- accounts
@@ -161,11 +179,13 @@ CREATE TABLE enrolment_token (
 CREATE TABLE account (
     id                uuid PRIMARY KEY,
     organization_id   uuid NOT NULL REFERENCES organization (id),
-    cell_id           uuid NOT NULL REFERENCES cell (id),
+    -- NULL for the system account alone, which is in every cell.
+    cell_id           uuid REFERENCES cell (id),
+    is_system         boolean NOT NULL DEFAULT false,
     name              text NOT NULL CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     public_key        text NOT NULL UNIQUE CHECK (public_key ~ '^A[A-Z2-7]{55}$'),
     identity_seed     bytea NOT NULL,
-    signing_public_key text NOT NULL UNIQUE CHECK (signing_public_key ~ '^A[A-Z2-7]{55}$'),
+    signing_public_key  text NOT NULL UNIQUE CHECK (signing_public_key ~ '^A[A-Z2-7]{55}$'),
     signing_seed      bytea NOT NULL,
     -- -1 is unlimited.
     connections_max   bigint NOT NULL CHECK (connections_max >= -1),
@@ -176,34 +196,40 @@ CREATE TABLE account (
     -- Version of the newest document; only grows.
     version           bigint NOT NULL DEFAULT 0,
     created_at        timestamptz NOT NULL,
-    deleted_at        timestamptz
+    deleted_at        timestamptz,
+    CHECK (is_system = (cell_id IS NULL))
 );
+CREATE UNIQUE INDEX account_single_system ON account (is_system) WHERE is_system;
 CREATE UNIQUE INDEX account_by_name ON account (organization_id, name) WHERE deleted_at IS NULL;
-CREATE INDEX account_by_organization ON account (organization_id, id);
+-- Unique so that others can point at an account together with its organization: a row of one tenant
+-- can then never hang on an account of another.
+CREATE UNIQUE INDEX account_by_organization ON account (organization_id, id);
 CREATE INDEX account_by_cell ON account (cell_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE account_user (
     id               uuid PRIMARY KEY,
-    organization_id  uuid NOT NULL REFERENCES organization (id),
-    account_id       uuid NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    organization_id  uuid NOT NULL,
+    account_id       uuid NOT NULL,
     name             text NOT NULL CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     permissions      jsonb NOT NULL,
     created_at       timestamptz NOT NULL,
-    deleted_at       timestamptz
+    deleted_at       timestamptz,
+    FOREIGN KEY (organization_id, account_id) REFERENCES account (organization_id, id)
 );
 CREATE UNIQUE INDEX account_user_by_name ON account_user (account_id, name) WHERE deleted_at IS NULL;
-CREATE INDEX account_user_by_organization ON account_user (organization_id, account_id, id);
+CREATE UNIQUE INDEX account_user_by_organization ON account_user (organization_id, account_id, id);
 
 -- What was issued for a user. The seed is not here, nor anywhere.
 CREATE TABLE issuance (
     id               uuid PRIMARY KEY,
-    organization_id  uuid NOT NULL REFERENCES organization (id),
-    account_id       uuid NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    user_id          uuid NOT NULL REFERENCES account_user (id) ON DELETE CASCADE,
+    organization_id  uuid NOT NULL,
+    account_id       uuid NOT NULL,
+    user_id          uuid NOT NULL,
     public_key       text NOT NULL UNIQUE CHECK (public_key ~ '^U[A-Z2-7]{55}$'),
     issued_at        timestamptz NOT NULL,
     expires_at       timestamptz,
-    revoked_at       timestamptz
+    revoked_at       timestamptz,
+    FOREIGN KEY (organization_id, account_id, user_id) REFERENCES account_user (organization_id, account_id, id)
 );
 CREATE INDEX issuance_by_organization ON issuance (organization_id, user_id, id);
 CREATE INDEX issuance_revoked ON issuance (account_id) WHERE revoked_at IS NOT NULL;
@@ -221,19 +247,24 @@ CREATE TABLE cell_document (
     account_jwt      text NOT NULL,
     statement_jwt    text NOT NULL,
     request_id       text NOT NULL DEFAULT '',
-    PRIMARY KEY (cell_id, account_key)
+    PRIMARY KEY (cell_id, account_key),
+    FOREIGN KEY (organization_id, account_id) REFERENCES account (organization_id, id)
 );
-CREATE INDEX cell_document_by_revision ON cell_document (cell_id, revision);
+CREATE UNIQUE INDEX cell_document_by_revision ON cell_document (cell_id, revision);
+CREATE INDEX cell_document_by_account ON cell_document (account_id);
 
 -- Documents that the cell's node would not take, until it takes a newer one.
 CREATE TABLE cell_refusal (
-    cell_id      uuid NOT NULL REFERENCES cell (id) ON DELETE CASCADE,
-    account_key  text NOT NULL,
-    revision     bigint NOT NULL,
-    code         text NOT NULL,
-    reason       text NOT NULL,
-    refused_at   timestamptz NOT NULL,
-    PRIMARY KEY (cell_id, account_key)
+    cell_id          uuid NOT NULL,
+    account_key      text NOT NULL,
+    organization_id  uuid NOT NULL REFERENCES organization (id),
+    -- The document's revision; older than the document when a newer one was published meanwhile.
+    revision         bigint NOT NULL,
+    code             text NOT NULL,
+    reason           text NOT NULL,
+    refused_at       timestamptz NOT NULL,
+    PRIMARY KEY (cell_id, account_key),
+    FOREIGN KEY (cell_id, account_key) REFERENCES cell_document (cell_id, account_key)
 );
 
 -- ---------------------------------------------------------------- usage
@@ -242,7 +273,7 @@ CREATE TABLE cell_refusal (
 -- cannot count twice, whatever is repeated or late.
 CREATE TABLE usage_hour (
     organization_id     uuid NOT NULL,
-    account_id          uuid NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    account_id          uuid NOT NULL,
     hour                timestamptz NOT NULL,
     node_id             uuid NOT NULL REFERENCES node (id),
     boot_id             uuid NOT NULL,
@@ -251,18 +282,20 @@ CREATE TABLE usage_hour (
     messages_out        bigint NOT NULL CHECK (messages_out >= 0),
     bytes_out           bigint NOT NULL CHECK (bytes_out >= 0),
     connections_opened  bigint NOT NULL CHECK (connections_opened >= 0),
-    PRIMARY KEY (account_id, hour, node_id, boot_id)
+    PRIMARY KEY (account_id, hour, node_id, boot_id),
+    FOREIGN KEY (organization_id, account_id) REFERENCES account (organization_id, id)
 );
 CREATE INDEX usage_hour_by_organization ON usage_hour (organization_id, hour);
 
 -- What is open now, as the cell's node last reported.
 CREATE TABLE account_live (
-    account_id       uuid PRIMARY KEY REFERENCES account (id) ON DELETE CASCADE,
+    account_id       uuid PRIMARY KEY,
     organization_id  uuid NOT NULL,
     node_id          uuid NOT NULL REFERENCES node (id),
     connections      bigint NOT NULL,
     subscriptions    bigint NOT NULL,
-    reported_at      timestamptz NOT NULL
+    reported_at      timestamptz NOT NULL,
+    FOREIGN KEY (organization_id, account_id) REFERENCES account (organization_id, id)
 );
 
 -- ---------------------------------------------------------------- audit
@@ -270,7 +303,7 @@ CREATE TABLE account_live (
 CREATE TABLE audit_event (
     id               uuid PRIMARY KEY,
     -- NULL for events of the platform itself.
-    organization_id  uuid REFERENCES organization (id) ON DELETE SET NULL,
+    organization_id  uuid REFERENCES organization (id),
     actor            text NOT NULL,
     action           text NOT NULL,
     target           text NOT NULL,
@@ -288,7 +321,8 @@ DECLARE
 BEGIN
     -- Tables with organization_id: a tenant sees its own rows and writes no others.
     FOREACH tenant_table IN ARRAY ARRAY[
-        'data_key', 'api_token', 'account', 'account_user', 'issuance', 'usage_hour', 'account_live', 'audit_event', 'cell_document'
+        'data_key', 'api_token', 'account', 'account_user', 'issuance', 'cell_document', 'cell_refusal',
+        'usage_hour', 'account_live', 'audit_event'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
@@ -305,28 +339,239 @@ ALTER TABLE organization FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organization TO app_tenant USING (id = app_org_id()) WITH CHECK (id = app_org_id());
 CREATE POLICY system ON organization TO app_system USING (true) WITH CHECK (true);
 
-GRANT SELECT ON organization TO app_tenant;
+-- A tenant sees the cells that its accounts live in.
+ALTER TABLE cell ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cell FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON cell FOR SELECT TO app_tenant USING (
+    EXISTS (SELECT FROM account WHERE account.cell_id = cell.id AND account.organization_id = app_org_id())
+);
+CREATE POLICY system ON cell TO app_system USING (true) WITH CHECK (true);
+
+-- display_name may change; and the right to change something is what locking the row asks for.
+GRANT SELECT, UPDATE (display_name) ON organization TO app_tenant;
 GRANT SELECT ON data_key TO app_tenant;
 GRANT SELECT, INSERT, DELETE ON api_token TO app_tenant;
-GRANT SELECT, INSERT, UPDATE ON account TO app_tenant;
-GRANT SELECT, INSERT, UPDATE ON account_user TO app_tenant;
-GRANT SELECT, INSERT, UPDATE ON issuance TO app_tenant;
-GRANT SELECT ON usage_hour TO app_tenant;
-GRANT SELECT ON account_live TO app_tenant;
+GRANT SELECT, INSERT ON account_user, issuance TO app_tenant;
+GRANT SELECT ON account TO app_tenant;
+-- Without is_system and version, which are not the tenant's to choose.
+GRANT INSERT (
+    id, organization_id, cell_id, name, public_key, identity_seed, signing_public_key, signing_seed,
+    connections_max, subscriptions_max, payload_bytes_max, created_at
+) ON account TO app_tenant;
+GRANT UPDATE (connections_max, subscriptions_max, payload_bytes_max, suspended_at, suspended_reason, deleted_at)
+    ON account TO app_tenant;
+GRANT UPDATE (deleted_at) ON account_user TO app_tenant;
+GRANT UPDATE (revoked_at) ON issuance TO app_tenant;
+GRANT SELECT ON cell_document, cell_refusal, usage_hour, account_live TO app_tenant;
 GRANT SELECT, INSERT ON audit_event TO app_tenant;
-GRANT SELECT ON cell_document TO app_tenant;
--- A tenant sees where its accounts are served, not who else is there.
 GRANT SELECT (id, name, epoch, revision, applied_epoch, applied_revision) ON cell TO app_tenant;
 
-GRANT SELECT, INSERT, DELETE ON organization TO app_system;
-GRANT SELECT, INSERT, UPDATE ON data_key TO app_system;
-GRANT SELECT, INSERT, DELETE ON api_token TO app_system;
+GRANT SELECT, INSERT, UPDATE (deleted_at) ON organization TO app_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON data_key TO app_system;
+GRANT SELECT, INSERT, UPDATE (last_used_at), DELETE ON api_token TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_link, session TO app_system;
-GRANT SELECT, INSERT, UPDATE ON operator, certificate_authority TO app_system;
+GRANT SELECT, INSERT ON operator, certificate_authority TO app_system;
 GRANT SELECT, INSERT, UPDATE ON cell, node, enrolment_token TO app_system;
-GRANT SELECT, INSERT, UPDATE ON account TO app_system;
-GRANT SELECT ON account_user, issuance TO app_system;
-GRANT SELECT, INSERT, UPDATE, DELETE ON cell_document, cell_refusal TO app_system;
+GRANT SELECT, INSERT, UPDATE (version) ON account TO app_system;
+GRANT SELECT, INSERT, UPDATE ON cell_document TO app_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cell_refusal, account_live TO app_system;
 GRANT SELECT, INSERT, UPDATE ON usage_hour TO app_system;
-GRANT SELECT, INSERT, UPDATE, DELETE ON account_live TO app_system;
 GRANT SELECT, INSERT ON audit_event TO app_system;
+
+-- ---------------------------------------------------------------- functions
+--
+-- What a narrow role may do beyond its rows, and nothing else. Each runs as app_system, with a fixed
+-- search_path so that nobody can put another table or operator in the way.
+
+-- Where a new account goes: the named cell, or the one with the fewest accounts.
+CREATE FUNCTION app_cell_place(wanted text) RETURNS TABLE (id uuid, name text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+BEGIN ATOMIC
+    SELECT cell.id, cell.name
+    FROM cell
+    WHERE wanted IS NULL OR cell.name = wanted
+    ORDER BY
+        (SELECT count(*) FROM account WHERE account.cell_id = cell.id AND account.deleted_at IS NULL),
+        cell.name
+    LIMIT 1;
+END;
+
+-- Gives an account of the transaction's tenant its next document, and its cell the next revision.
+--
+-- The cell's row stays locked until the commit, which makes the order of commits the order of
+-- revisions: whoever reads up to the cell's revision has missed nothing.
+CREATE FUNCTION app_account_document_publish(
+    wanted_account   uuid,
+    new_version      bigint,
+    new_account_jwt  text,
+    new_statement_jwt  text,
+    new_removed      boolean,
+    new_request_id   text
+) RETURNS TABLE (epoch bigint, revision bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    published  account%ROWTYPE;
+    place      cell%ROWTYPE;
+BEGIN
+    UPDATE account
+    SET version = new_version
+    WHERE account.id = wanted_account
+      AND account.organization_id = app_org_id()
+      AND account.version = new_version - 1
+      AND account.cell_id IS NOT NULL
+    RETURNING * INTO published;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    UPDATE cell
+    SET revision = cell.revision + 1
+    WHERE cell.id = published.cell_id
+    RETURNING * INTO place;
+
+    INSERT INTO cell_document AS document (
+        cell_id, account_key, organization_id, account_id, revision, removed, account_jwt, statement_jwt, request_id)
+    VALUES (
+        place.id, published.public_key, published.organization_id, published.id, place.revision,
+        new_removed, new_account_jwt, new_statement_jwt, new_request_id)
+    ON CONFLICT (cell_id, account_key) DO UPDATE
+    SET revision = excluded.revision,
+        removed = excluded.removed,
+        account_jwt = excluded.account_jwt,
+        statement_jwt = excluded.statement_jwt,
+        request_id = excluded.request_id;
+
+    RETURN QUERY SELECT place.epoch, place.revision;
+END
+$$;
+
+-- Who holds this API token. Notes its use, at most once a minute.
+CREATE FUNCTION app_api_token_lookup(hash bytea, at timestamptz)
+RETURNS TABLE (id uuid, organization_id uuid, role text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    held  api_token%ROWTYPE;
+BEGIN
+    SELECT token.* INTO held
+    FROM api_token AS token
+    WHERE token.secret_hash = hash
+      AND (token.expires_at IS NULL OR token.expires_at > at);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF held.last_used_at IS NULL OR held.last_used_at <= at - interval '1 minute' THEN
+        UPDATE api_token SET last_used_at = at WHERE api_token.id = held.id;
+    END IF;
+    RETURN QUERY SELECT held.id, held.organization_id, held.role;
+END
+$$;
+
+-- Turns a one-time link into a session, if it is still good. Takes the occasion to clear away what ended.
+CREATE FUNCTION app_sign_in(
+    link_hash       bytea,
+    session_hash    bytea,
+    session_id      uuid,
+    at              timestamptz,
+    session_end     timestamptz,
+    browser         text
+) RETURNS TABLE (organization_id uuid, role text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    link  sign_in_link%ROWTYPE;
+BEGIN
+    UPDATE sign_in_link
+    SET used_at = at
+    WHERE sign_in_link.secret_hash = link_hash
+      AND sign_in_link.used_at IS NULL
+      AND sign_in_link.expires_at > at
+    RETURNING * INTO link;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO session (secret_hash, id, organization_id, role, created_at, last_seen_at, expires_at, user_agent)
+    VALUES (session_hash, session_id, link.organization_id, link.role, at, at, session_end, browser);
+
+    DELETE FROM session WHERE session.expires_at <= at;
+    DELETE FROM sign_in_link WHERE sign_in_link.expires_at <= at;
+
+    RETURN QUERY SELECT link.organization_id, link.role;
+END
+$$;
+
+-- Who holds this session cookie. Notes its use, at most once a minute; a session that was not used for
+-- idle_seconds is over.
+CREATE FUNCTION app_session_lookup(hash bytea, at timestamptz, idle_seconds bigint)
+RETURNS TABLE (
+    id uuid, organization_id uuid, role text,
+    created_at timestamptz, last_seen_at timestamptz, expires_at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    held  session%ROWTYPE;
+BEGIN
+    SELECT active.* INTO held
+    FROM session AS active
+    WHERE active.secret_hash = hash
+      AND active.expires_at > at
+      AND active.last_seen_at > at - make_interval(secs => idle_seconds);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF held.last_seen_at <= at - interval '1 minute' THEN
+        UPDATE session SET last_seen_at = at WHERE session.id = held.id;
+        held.last_seen_at := at;
+    END IF;
+    RETURN QUERY
+    SELECT held.id, held.organization_id, held.role, held.created_at, held.last_seen_at, held.expires_at;
+END
+$$;
+
+-- Signs out.
+CREATE FUNCTION app_session_delete(hash bytea) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    DELETE FROM session WHERE session.secret_hash = hash;
+    RETURN FOUND;
+END
+$$;
+
+-- Rights first, owner last: afterwards the migrating user need not be able to act as the owner.
+REVOKE ALL ON FUNCTION
+    app_cell_place(text),
+    app_account_document_publish(uuid, bigint, text, text, boolean, text),
+    app_api_token_lookup(bytea, timestamptz),
+    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text),
+    app_session_lookup(bytea, timestamptz, bigint),
+    app_session_delete(bytea)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    app_cell_place(text),
+    app_account_document_publish(uuid, bigint, text, text, boolean, text)
+TO app_tenant;
+GRANT EXECUTE ON FUNCTION
+    app_api_token_lookup(bytea, timestamptz),
+    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text),
+    app_session_lookup(bytea, timestamptz, bigint),
+    app_session_delete(bytea)
+TO app_auth;
+
+-- Owning something in a schema asks for the right to create there, for this moment only.
+GRANT CREATE ON SCHEMA public TO app_system;
+ALTER FUNCTION app_cell_place(text) OWNER TO app_system;
+ALTER FUNCTION app_account_document_publish(uuid, bigint, text, text, boolean, text) OWNER TO app_system;
+ALTER FUNCTION app_api_token_lookup(bytea, timestamptz) OWNER TO app_system;
+ALTER FUNCTION app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text) OWNER TO app_system;
+ALTER FUNCTION app_session_lookup(bytea, timestamptz, bigint) OWNER TO app_system;
+ALTER FUNCTION app_session_delete(bytea) OWNER TO app_system;
+REVOKE CREATE ON SCHEMA public FROM app_system;

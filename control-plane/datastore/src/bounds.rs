@@ -1,0 +1,29 @@
+//! How long, how many, how much: every bound of the datastore by name.
+
+use std::time::Duration;
+
+/// Connections of a pool when nobody says how many. Postgres allows 100 by default, and several
+/// control planes may share one.
+pub(crate) const POOL_CONNECTIONS: u32 = 16;
+
+/// How long a caller waits for a connection before the database counts as unavailable.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node that has an open stream may say nothing and still count as connected. Nodes report
+/// every few seconds; a control plane that died could not note the end of the stream.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// Refusals of a cell that are shown at once.
+pub(crate) const CELL_REFUSALS_SHOWN_MAX: i64 = 100;
+
+/// Accounts that are named when an organization cannot be deleted because of them.
+pub(crate) const ACCOUNTS_NAMED_MAX: i64 = 10;
+
+/// Characters of a node's stable word (refusal code) that are kept.
+pub(crate) const CODE_LENGTH_MAX: usize = 64;
+
+/// Characters of a text from a node or a browser that are kept.
+pub(crate) const TEXT_LENGTH_MAX: usize = 500;
+
+/// How far ahead of our clock the hour of a usage row may begin: clocks differ, hours do not lie.
+pub(crate) const USAGE_AHEAD_MAX: Duration = Duration::from_secs(3600);

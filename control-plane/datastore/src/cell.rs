@@ -1,0 +1,325 @@
+//! Cells, for platform admins; and where a new account goes.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
+use tollway_model::{
+    AccountCell, Cell, CellEngine, CellId, CellRef, CellSummary, Cursor, Name, Node, Page, PageRequest,
+    Refusal,
+};
+use uuid::Uuid;
+
+use crate::bounds::CELL_REFUSALS_SHOWN_MAX;
+use crate::error::{DatastoreError, failed_to};
+use crate::node::node_from_row;
+use crate::row::Reader;
+use crate::{NODE_SILENCE_MAX, SystemTx, TenantTx};
+
+/// A cell to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCell {
+    /// Its id.
+    pub id: CellId,
+    /// Its name, unique in the installation.
+    pub name: Name,
+    /// Now.
+    pub created_at: OffsetDateTime,
+}
+
+/// Why a cell was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CellInsertError {
+    /// Another cell has the name.
+    #[error("the name {name} is taken by another cell")]
+    NameTaken {
+        /// The name.
+        name: Name,
+    },
+    /// The database did not do its part.
+    #[error(transparent)]
+    Datastore(#[from] DatastoreError),
+}
+
+/// Why no cell was found for an account.
+#[derive(Debug, thiserror::Error)]
+pub enum CellPlaceError {
+    /// No cell has this name.
+    #[error("there is no cell named {name}")]
+    NoSuchCell {
+        /// The name.
+        name: Name,
+    },
+    /// The installation has no cell at all: create one and let a node join it.
+    #[error("there is no cell yet: create one first")]
+    NoCells,
+    /// The database did not do its part.
+    #[error(transparent)]
+    Datastore(#[from] DatastoreError),
+}
+
+/// An epoch that is greater than all before: the time. Epochs need not follow each other closely.
+fn epoch_at(now: OffsetDateTime) -> i64 {
+    i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn cursor_from_columns(
+    row: &Reader<'_>,
+    epoch: &str,
+    revision: &str,
+) -> Result<Cursor, DatastoreError> {
+    Ok(Cursor {
+        epoch: row.count(epoch)?,
+        revision: row.count(revision)?,
+    })
+}
+
+fn cell_from_row(row: &PgRow) -> Result<Cell, DatastoreError> {
+    let row = Reader::new(row, "cell", "id");
+    let engine: &str = row.get("engine")?;
+    let applied_at: Option<OffsetDateTime> = row.get("applied_at")?;
+    let applied = cursor_from_columns(&row, "applied_epoch", "applied_revision")?;
+    Ok(Cell {
+        id: CellId::from_uuid(row.get("id")?),
+        name: row.parse("name")?,
+        engine: CellEngine::from_word(engine).ok_or_else(|| row.inconsistent("unknown engine"))?,
+        cursor: cursor_from_columns(&row, "epoch", "revision")?,
+        applied: applied_at.map(|_| applied),
+        applied_at,
+        created_at: row.get("created_at")?,
+    })
+}
+
+impl TenantTx {
+    /// The cell for a new account: the named one, or the one with the fewest accounts.
+    pub async fn cell_place(&mut self, wanted: Option<&Name>) -> Result<AccountCell, CellPlaceError> {
+        let row = sqlx::query("SELECT id, name FROM app_cell_place($1)")
+            .bind(wanted.map(Name::as_str))
+            .fetch_optional(self.connection())
+            .await
+            .map_err(failed_to("find a cell for the account"))?;
+        match (row, wanted) {
+            (Some(row), _) => {
+                let row = Reader::new(&row, "cell", "id");
+                Ok(AccountCell {
+                    id: CellId::from_uuid(row.get("id")?),
+                    name: row.parse("name")?,
+                })
+            }
+            (None, Some(name)) => Err(CellPlaceError::NoSuchCell { name: name.clone() }),
+            (None, None) => Err(CellPlaceError::NoCells),
+        }
+    }
+}
+
+impl SystemTx {
+    /// Creates a cell that should hold nothing yet.
+    pub async fn cell_insert(&mut self, new: &NewCell) -> Result<Cell, CellInsertError> {
+        let row = sqlx::query(
+            "INSERT INTO cell (id, name, engine, epoch, created_at)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO NOTHING
+             RETURNING
+                 id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at",
+        )
+        .bind(new.id.uuid())
+        .bind(new.name.as_str())
+        .bind(CellEngine::Tollway.as_str())
+        .bind(epoch_at(new.created_at))
+        .bind(new.created_at)
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("insert the cell"))?;
+        match row {
+            Some(row) => Ok(cell_from_row(&row)?),
+            None => Err(CellInsertError::NameTaken {
+                name: new.name.clone(),
+            }),
+        }
+    }
+
+    /// A cell by id or name.
+    pub async fn cell_get(&mut self, cell: &CellRef) -> Result<Option<Cell>, DatastoreError> {
+        let (id, name) = id_and_name(cell);
+        sqlx::query(
+            "SELECT id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+             FROM cell
+             WHERE id = $1
+                OR name = $2",
+        )
+        .bind(id)
+        .bind(name)
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("read the cell"))?
+        .map(|row| cell_from_row(&row))
+        .transpose()
+    }
+
+    /// A cell by id or name, with its accounts counted, its nodes and what they refused.
+    pub async fn cell_summary(&mut self, cell: &CellRef) -> Result<Option<CellSummary>, DatastoreError> {
+        let Some(cell) = self.cell_get(cell).await? else {
+            return Ok(None);
+        };
+        Ok(self.cell_summaries(vec![cell]).await?.pop())
+    }
+
+    /// Cells in the order of their creation, with their accounts counted, their nodes and what they refused.
+    pub async fn cell_list(
+        &mut self,
+        page: &PageRequest<CellId>,
+    ) -> Result<Page<CellSummary, CellId>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+             FROM cell
+             WHERE $1::uuid IS NULL OR id > $1
+             ORDER BY id
+             LIMIT $2",
+        )
+        .bind(page.after().map(CellId::uuid))
+        .bind(i64::from(page.limit()) + 1)
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("list cells"))?;
+        let cells = rows.iter().map(cell_from_row).collect::<Result<Vec<_>, _>>()?;
+        let page = Page::from_rows(cells, page, |cell| cell.id);
+        Ok(Page {
+            items: self.cell_summaries(page.items).await?,
+            next_cursor: page.next_cursor,
+        })
+    }
+
+    /// How many cells there are.
+    pub async fn cell_count(&mut self) -> Result<u64, DatastoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM cell")
+            .fetch_one(self.connection())
+            .await
+            .map_err(failed_to("count cells"))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Begins a new history of the cell: its node will take revisions and versions that run backwards,
+    /// once. For when the node holds a cursor that this database never gave out, because the database was
+    /// restored from a backup.
+    pub async fn cell_epoch_advance(
+        &mut self,
+        cell: CellId,
+        now: OffsetDateTime,
+    ) -> Result<Cursor, DatastoreError> {
+        let row = sqlx::query(
+            "UPDATE cell
+             SET epoch = greatest(epoch + 1, $2)
+             WHERE id = $1
+             RETURNING id, epoch, revision",
+        )
+        .bind(cell.uuid())
+        .bind(epoch_at(now))
+        .fetch_one(self.connection())
+        .await
+        .map_err(failed_to("begin a new epoch of the cell"))?;
+        cursor_from_columns(&Reader::new(&row, "cell", "id"), "epoch", "revision")
+    }
+
+    async fn cell_summaries(&mut self, cells: Vec<Cell>) -> Result<Vec<CellSummary>, DatastoreError> {
+        let ids: Vec<Uuid> = cells.iter().map(|cell| cell.id.uuid()).collect();
+        let mut accounts = self.account_counts(&ids).await?;
+        let mut nodes = self.nodes_of(&ids).await?;
+        let mut refused = self.refusals_of(&ids).await?;
+        Ok(cells
+            .into_iter()
+            .map(|cell| CellSummary {
+                accounts: accounts.remove(&cell.id).unwrap_or_default(),
+                nodes: nodes.remove(&cell.id).unwrap_or_default(),
+                refused: refused.remove(&cell.id).unwrap_or_default(),
+                cell,
+            })
+            .collect())
+    }
+
+    async fn account_counts(&mut self, cells: &[Uuid]) -> Result<HashMap<CellId, u32>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT cell_id, count(*) AS accounts
+             FROM account
+             WHERE cell_id = ANY ($1)
+               AND deleted_at IS NULL
+             GROUP BY cell_id",
+        )
+        .bind(cells)
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("count accounts of cells"))?;
+        rows.iter()
+            .map(|row| {
+                let row = Reader::new(row, "account", "cell_id");
+                Ok((
+                    CellId::from_uuid(row.get("cell_id")?),
+                    row.small_count("accounts")?,
+                ))
+            })
+            .collect()
+    }
+
+    async fn nodes_of(&mut self, cells: &[Uuid]) -> Result<HashMap<CellId, Vec<Node>>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT
+                 id, cell_id, name, client_url, software_version, boot_id, last_seen_at, enrolled_at,
+                 attachment_id IS NOT NULL
+                     AND coalesce(last_seen_at > now() - make_interval(secs => $2), false) AS connected
+             FROM node
+             WHERE cell_id = ANY ($1)
+             ORDER BY name",
+        )
+        .bind(cells)
+        .bind(NODE_SILENCE_MAX.as_secs_f64())
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("list nodes of cells"))?;
+        let mut nodes: HashMap<CellId, Vec<Node>> = HashMap::new();
+        for row in &rows {
+            let node = node_from_row(row)?;
+            nodes.entry(node.cell_id).or_default().push(node);
+        }
+        Ok(nodes)
+    }
+
+    async fn refusals_of(&mut self, cells: &[Uuid]) -> Result<HashMap<CellId, Vec<Refusal>>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT cell_id, account_key, code, reason
+             FROM (
+                 SELECT
+                     cell_id, account_key, code, reason,
+                     row_number() OVER (PARTITION BY cell_id ORDER BY account_key) AS place
+                 FROM cell_refusal
+                 WHERE cell_id = ANY ($1)
+             ) AS refusal
+             WHERE place <= $2
+             ORDER BY cell_id, account_key",
+        )
+        .bind(cells)
+        .bind(CELL_REFUSALS_SHOWN_MAX)
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("list what nodes refused"))?;
+        let mut refusals: HashMap<CellId, Vec<Refusal>> = HashMap::new();
+        for row in &rows {
+            let row = Reader::new(row, "cell_refusal", "account_key");
+            let refusal = Refusal {
+                account: row.parse("account_key")?,
+                code: row.get("code")?,
+                reason: row.get("reason")?,
+            };
+            refusals
+                .entry(CellId::from_uuid(row.get("cell_id")?))
+                .or_default()
+                .push(refusal);
+        }
+        Ok(refusals)
+    }
+}
+
+fn id_and_name(cell: &CellRef) -> (Option<Uuid>, Option<&str>) {
+    match cell {
+        CellRef::Id(id) => (Some(id.uuid()), None),
+        CellRef::Name(name) => (None, Some(name.as_str())),
+    }
+}

@@ -1,0 +1,247 @@
+//! What a cell should hold, read for its node; and what the node says it holds.
+//!
+//! Read the parts of one batch in one [`crate::Datastore::begin_system_snapshot`]: the cursor, then
+//! documents until a part is shorter than was asked for. Because a cell's row is locked while a
+//! document is published, everything up to the cursor is there.
+
+use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
+use tollway_model::{AccountKey, CellDocument, CellId, Cursor, Refusal};
+
+use crate::SystemTx;
+use crate::bounds::{CODE_LENGTH_MAX, TEXT_LENGTH_MAX};
+use crate::cell::cursor_from_columns;
+use crate::error::{DatastoreError, failed_to};
+use crate::row::{Reader, bounded_text, to_bigint};
+
+/// What a node acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Everything up to here is applied and synced, but for `refused`.
+    pub cursor: Cursor,
+    /// Documents that the node would not take.
+    pub refused: Vec<Refusal>,
+    /// Whether it answers a snapshot: then `refused` names everything that the node does not hold.
+    pub snapshot: bool,
+}
+
+/// What became of an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// It is the newest we know.
+    Noted,
+    /// A later one came first; it changed nothing.
+    Outdated,
+    /// It is about another epoch, or about a revision that was never given out; it changed nothing.
+    Foreign,
+}
+
+fn document_from_row(row: &PgRow) -> Result<CellDocument, DatastoreError> {
+    let row = Reader::new(row, "cell_document", "account_key");
+    Ok(CellDocument {
+        account: row.parse("account_key")?,
+        revision: row.count("revision")?,
+        removed: row.get("removed")?,
+        account_jwt: row.get("account_jwt")?,
+        statement_jwt: row.get("statement_jwt")?,
+        request_id: row.get("request_id")?,
+    })
+}
+
+impl SystemTx {
+    /// What the cell should hold; `None` when there is no such cell.
+    pub async fn cell_cursor(&mut self, cell: CellId) -> Result<Option<Cursor>, DatastoreError> {
+        sqlx::query("SELECT id, epoch, revision FROM cell WHERE id = $1")
+            .bind(cell.uuid())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(failed_to("read the cell's cursor"))?
+            .map(|row| cursor_from_columns(&Reader::new(&row, "cell", "id"), "epoch", "revision"))
+            .transpose()
+    }
+
+    /// What changed after a revision, removals included, in the order of revisions; at most `limit`.
+    pub async fn cell_delta(
+        &mut self,
+        cell: CellId,
+        after_revision: u64,
+        limit: u32,
+    ) -> Result<Vec<CellDocument>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT account_key, revision, removed, account_jwt, statement_jwt, request_id
+             FROM cell_document
+             WHERE cell_id = $1
+               AND revision > $2
+             ORDER BY revision
+             LIMIT $3",
+        )
+        .bind(cell.uuid())
+        .bind(to_bigint(after_revision))
+        .bind(i64::from(limit))
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("read what changed for the cell"))?;
+        rows.iter().map(document_from_row).collect()
+    }
+
+    /// Everything that the cell serves, in the order of account keys, after `after`; at most `limit`.
+    pub async fn cell_snapshot(
+        &mut self,
+        cell: CellId,
+        after: Option<&AccountKey>,
+        limit: u32,
+    ) -> Result<Vec<CellDocument>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT account_key, revision, removed, account_jwt, statement_jwt, request_id
+             FROM cell_document
+             WHERE cell_id = $1
+               AND NOT removed
+               AND ($2::text IS NULL OR account_key > $2)
+             ORDER BY account_key
+             LIMIT $3",
+        )
+        .bind(cell.uuid())
+        .bind(after.map(AccountKey::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("read what the cell serves"))?;
+        rows.iter().map(document_from_row).collect()
+    }
+
+    /// Notes what a cell's node acknowledged. Within an epoch the noted revision only grows.
+    ///
+    /// A refusal stays until a newer document of its account was applied, or a snapshot without it.
+    pub async fn cell_acknowledge(
+        &mut self,
+        cell: CellId,
+        acknowledgement: &Acknowledgement,
+        now: OffsetDateTime,
+    ) -> Result<Acknowledged, DatastoreError> {
+        let Acknowledgement {
+            cursor,
+            refused,
+            snapshot,
+        } = acknowledgement;
+        let row = sqlx::query(
+            "SELECT id, epoch, revision, applied_epoch, applied_revision
+             FROM cell
+             WHERE id = $1
+             FOR UPDATE",
+        )
+        .bind(cell.uuid())
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("lock the cell"))?;
+        let Some(row) = row else {
+            return Ok(Acknowledged::Foreign);
+        };
+        let row = Reader::new(&row, "cell", "id");
+        let held = cursor_from_columns(&row, "epoch", "revision")?;
+        let applied = cursor_from_columns(&row, "applied_epoch", "applied_revision")?;
+        if !held.covers(cursor) {
+            return Ok(Acknowledged::Foreign);
+        }
+        if applied.covers(cursor) && applied != *cursor {
+            return Ok(Acknowledged::Outdated);
+        }
+
+        sqlx::query(
+            "UPDATE cell
+             SET applied_epoch = $2,
+                 applied_revision = $3,
+                 applied_at = $4
+             WHERE id = $1",
+        )
+        .bind(cell.uuid())
+        .bind(to_bigint(cursor.epoch))
+        .bind(to_bigint(cursor.revision))
+        .bind(now)
+        .execute(self.connection())
+        .await
+        .map_err(failed_to("note what the cell acknowledged"))?;
+        self.refusals_clear(cell, cursor.revision, refused, *snapshot)
+            .await?;
+        self.refusals_note(cell, cursor.revision, refused, now).await?;
+        Ok(Acknowledged::Noted)
+    }
+
+    /// Forgets refusals that the acknowledgement is over: of accounts that it does not name and that
+    /// have a newer document up to its revision, or any document at all after a snapshot.
+    async fn refusals_clear(
+        &mut self,
+        cell: CellId,
+        revision: u64,
+        refused: &[Refusal],
+        snapshot: bool,
+    ) -> Result<(), DatastoreError> {
+        let keys: Vec<&str> = refused.iter().map(|refusal| refusal.account.as_str()).collect();
+        sqlx::query(
+            "DELETE FROM cell_refusal AS refusal
+             USING cell_document AS document
+             WHERE refusal.cell_id = $1
+               AND document.cell_id = refusal.cell_id
+               AND document.account_key = refusal.account_key
+               AND refusal.account_key <> ALL ($2)
+               AND document.revision <= $3
+               AND ($4 OR document.revision > refusal.revision)",
+        )
+        .bind(cell.uuid())
+        .bind(keys)
+        .bind(to_bigint(revision))
+        .bind(snapshot)
+        .execute(self.connection())
+        .await
+        .map_err(failed_to("clear what the cell refused before"))?;
+        Ok(())
+    }
+
+    /// Stores refusals of accounts that the cell was ever given; others are a node's invention.
+    async fn refusals_note(
+        &mut self,
+        cell: CellId,
+        revision: u64,
+        refused: &[Refusal],
+        now: OffsetDateTime,
+    ) -> Result<(), DatastoreError> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = refused.iter().map(|refusal| refusal.account.as_str()).collect();
+        let codes: Vec<String> = refused
+            .iter()
+            .map(|refusal| bounded_text(&refusal.code, CODE_LENGTH_MAX))
+            .collect();
+        let reasons: Vec<String> = refused
+            .iter()
+            .map(|refusal| bounded_text(&refusal.reason, TEXT_LENGTH_MAX))
+            .collect();
+        sqlx::query(
+            "INSERT INTO cell_refusal (
+                 cell_id, account_key, organization_id, revision, code, reason, refused_at)
+             SELECT DISTINCT ON (document.account_key)
+                 document.cell_id, document.account_key, document.organization_id,
+                 least(document.revision, $2), reported.code, reported.reason, $6
+             FROM UNNEST($3::text[], $4::text[], $5::text[]) AS reported (account_key, code, reason)
+             JOIN cell_document AS document
+               ON document.cell_id = $1
+              AND document.account_key = reported.account_key
+             ORDER BY document.account_key
+             ON CONFLICT (cell_id, account_key) DO UPDATE
+             SET revision = excluded.revision,
+                 code = excluded.code,
+                 reason = excluded.reason,
+                 refused_at = excluded.refused_at",
+        )
+        .bind(cell.uuid())
+        .bind(to_bigint(revision))
+        .bind(keys)
+        .bind(codes)
+        .bind(reasons)
+        .bind(now)
+        .execute(self.connection())
+        .await
+        .map_err(failed_to("note what the cell refused"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! The pool of connections, and where transactions begin.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tollway_authz::{Platform, Scope};
+use tollway_model::OrganizationId;
+
+use crate::bounds::{ACQUIRE_TIMEOUT, POOL_CONNECTIONS};
+use crate::error::{DatastoreError, failed_to};
+use crate::listener::{FLEET_CHANNEL, FleetListener, FleetSignal};
+use crate::migrate::{self, MigrateError, POSTGRES_VERSION_MIN};
+use crate::transaction::{AuthTx, SystemTx, TenantTx};
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct DatastoreOptions {
+    connect: PgConnectOptions,
+    connections_max: u32,
+}
+
+/// A text that is no database URL. It is not repeated: it may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("the database URL cannot be read; it looks like postgres://user:password@host:5432/database")]
+pub struct InvalidDatabaseUrl(#[source] Box<dyn Error + Send + Sync>);
+
+impl DatastoreOptions {
+    /// From a URL such as `postgres://user:password@host:5432/database`; for a unix socket
+    /// `postgres:///database?host=/folder&user=name`.
+    ///
+    /// # Errors
+    /// The text is no such URL.
+    pub fn from_url(url: &str) -> Result<Self, InvalidDatabaseUrl> {
+        let connect = PgConnectOptions::from_str(url).map_err(|error| InvalidDatabaseUrl(Box::new(error)))?;
+        Ok(Self {
+            connect: connect.application_name("tollway"),
+            connections_max: POOL_CONNECTIONS,
+        })
+    }
+
+    /// Most connections at the same time (at least one); the fleet listener has one more of its own.
+    #[must_use]
+    pub fn connections_max(mut self, connections_max: u32) -> Self {
+        self.connections_max = connections_max.max(1);
+        self
+    }
+}
+
+/// Why there is no datastore.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody answered, or the answer was no.
+    #[error("failed to connect to the database: check that it runs and that DATABASE_URL is right")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The server is too old.
+    #[error("the database server is Postgres {found}; Tollway needs {} or newer", POSTGRES_VERSION_MIN / 10_000)]
+    VersionTooOld {
+        /// What the server calls itself.
+        found: String,
+    },
+}
+
+/// The database. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Datastore {
+    pool: PgPool,
+    connect: PgConnectOptions,
+}
+
+impl Datastore {
+    /// Connects, and checks that the server is one we can work with.
+    ///
+    /// # Errors
+    /// The server does not answer, refuses us, or is too old.
+    pub async fn connect(options: &DatastoreOptions) -> Result<Self, ConnectError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.connect.clone())
+            .await
+            .map_err(|error| ConnectError::Unavailable(Box::new(error)))?;
+        let (number, found): (i32, String) = sqlx::query_as(
+            "SELECT
+                 current_setting('server_version_num')::int,
+                 current_setting('server_version')",
+        )
+        .fetch_one(&pool)
+        .await
+        .map_err(|error| ConnectError::Unavailable(Box::new(error)))?;
+        if number < POSTGRES_VERSION_MIN {
+            return Err(ConnectError::VersionTooOld { found });
+        }
+        Ok(Self {
+            pool,
+            connect: options.connect.clone(),
+        })
+    }
+
+    /// Brings the database to this program's schema. Several may do so at once: they wait for each other.
+    ///
+    /// # Errors
+    /// See [`MigrateError`], each of which says what to do.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrate::run(&self.pool, self.connect.get_username()).await
+    }
+
+    /// Begins a transaction inside one organization.
+    pub async fn begin(&self, scope: &Scope<OrganizationId>) -> Result<TenantTx, DatastoreError> {
+        TenantTx::begin(&self.pool, scope).await
+    }
+
+    /// Begins a transaction on the whole installation.
+    pub async fn begin_system(&self, scope: &Scope<Platform>) -> Result<SystemTx, DatastoreError> {
+        SystemTx::begin(&self.pool, scope).await
+    }
+
+    /// Begins a transaction that only reads, and sees everything as it was at its first statement: what
+    /// the parts of a batch for a cell are read with.
+    pub async fn begin_system_snapshot(&self, scope: &Scope<Platform>) -> Result<SystemTx, DatastoreError> {
+        SystemTx::begin_snapshot(&self.pool, scope).await
+    }
+
+    /// Begins a transaction that can only find out who somebody is.
+    pub async fn begin_auth(&self) -> Result<AuthTx, DatastoreError> {
+        AuthTx::begin(&self.pool).await
+    }
+
+    /// Tells all control planes about a cell. Call it after the commit: whoever hears it looks at once.
+    ///
+    /// A signal that is lost delays a change until the next look, and loses nothing.
+    pub async fn signal(&self, signal: FleetSignal) -> Result<(), DatastoreError> {
+        let Some(payload) = signal.payload() else {
+            return Ok(());
+        };
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(FLEET_CHANNEL)
+            .bind(payload)
+            .execute(&self.pool)
+            .await
+            .map_err(failed_to("signal the fleet"))?;
+        Ok(())
+    }
+
+    /// Begins to listen for signals, over a connection of its own.
+    pub async fn listen(&self) -> Result<FleetListener, DatastoreError> {
+        FleetListener::connect(self.connect.clone()).await
+    }
+
+    /// Whether the database answers and has our schema, for readiness checks.
+    pub async fn ready(&self) -> Result<(), DatastoreError> {
+        let mut tx = self.begin_system(&Scope::system("readiness")).await?;
+        tx.cell_count().await?;
+        Ok(())
+    }
+
+    /// Waits for running transactions and closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

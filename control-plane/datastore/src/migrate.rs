@@ -1,0 +1,73 @@
+//! The schema, embedded in the program.
+
+use std::error::Error;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPool;
+
+/// The oldest server we run on, as `server_version_num`.
+pub(crate) const POSTGRES_VERSION_MIN: i32 = 150_000;
+
+/// Each file runs once, in a transaction, under an advisory lock of the database.
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// Why the database could not be brought to this program's schema.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database user may not do what the migrations need.
+    #[error(
+        "the database user {user:?} may not prepare the database: it must own the database and have CREATEROLE, \
+         or a superuser must first create the roles app_tenant, app_system and app_auth (NOLOGIN) and grant them to it"
+    )]
+    NotPermitted {
+        /// Who we are to the database.
+        user: String,
+        /// What the driver says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A newer release migrated the database.
+    #[error(
+        "the database has migration {version}, which this release does not know: run the newer release again"
+    )]
+    Newer {
+        /// Its number.
+        version: i64,
+    },
+    /// The database was migrated with a file that is not the one in this program.
+    #[error(
+        "migration {version} was changed after it ran on this database: run a release build, or begin with an \
+         empty database"
+    )]
+    Changed {
+        /// Its number.
+        version: i64,
+    },
+    /// Anything else: the source says what.
+    #[error("failed to migrate the database")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+pub(crate) async fn run(pool: &PgPool, user: &str) -> Result<(), MigrateError> {
+    use sqlx::migrate::MigrateError as Driver;
+
+    MIGRATOR.run(pool).await.map_err(|error| match error {
+        Driver::VersionMissing(version) => MigrateError::Newer { version },
+        Driver::VersionMismatch(version) => MigrateError::Changed { version },
+        Driver::Execute(source) | Driver::ExecuteMigration(source, _) if is_about_permission(&source) => {
+            MigrateError::NotPermitted {
+                user: user.to_owned(),
+                source: Box::new(source),
+            }
+        }
+        other => MigrateError::Failed(Box::new(other)),
+    })
+}
+
+/// 42501, insufficient privilege.
+fn is_about_permission(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "42501")
+}
