@@ -1,5 +1,6 @@
 //! Publishing an account's document, and how far it came.
 
+use sqlx::postgres::PgRow;
 use tollway_model::{AccountId, AccountRollout, Cursor, Refusal};
 
 use crate::TenantTx;
@@ -93,23 +94,24 @@ impl TenantTx {
         .fetch_optional(self.connection())
         .await
         .map_err(failed_to("read how far the account's document came"))?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let row = Reader::new(&row, "cell_document", "account_key");
-        let refused = match row.get::<Option<String>>("code")? {
-            Some(code) => Some(Refusal {
-                account: row.parse("account_key")?,
-                code,
-                reason: row.get("reason")?,
-            }),
-            None => None,
-        };
-        Ok(Some(AccountRollout {
-            cell: row.parse("cell_name")?,
-            revision: row.count("revision")?,
-            applied_revision: row.count("applied_revision")?,
-            refused,
-        }))
+        row.map(|row| rollout_from_row(&row)).transpose()
     }
+}
+
+pub(crate) fn rollout_from_row(row: &PgRow) -> Result<AccountRollout, DatastoreError> {
+    let row = Reader::new(row, "cell_document", "account_key");
+    let refused = match row.get::<Option<String>>("code")? {
+        Some(code) => Some(Refusal {
+            account: row.parse("account_key")?,
+            code,
+            reason: row.get("reason")?,
+        }),
+        None => None,
+    };
+    Ok(AccountRollout {
+        cell: row.parse("cell_name")?,
+        revision: row.count("revision")?,
+        applied_revision: row.count("applied_revision")?,
+        refused,
+    })
 }

@@ -51,6 +51,7 @@ mod migrate;
 mod node;
 mod operator;
 mod organization;
+mod overview;
 mod row;
 mod session;
 #[cfg(feature = "testing")]

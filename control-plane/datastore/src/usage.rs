@@ -22,7 +22,7 @@ pub struct UsageStored {
     pub dropped: usize,
 }
 
-fn usage_from_row(row: &Reader<'_>) -> Result<UsageTotals, DatastoreError> {
+pub(crate) fn usage_from_row(row: &Reader<'_>) -> Result<UsageTotals, DatastoreError> {
     Ok(UsageTotals {
         messages_in: row.count("messages_in")?,
         bytes_in: row.count("bytes_in")?,
