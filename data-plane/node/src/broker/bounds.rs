@@ -58,6 +58,14 @@ pub const PUBLISHER_STALL: Duration = Duration::from_millis(5);
 /// Then the receiver's own task goes on: a publisher must not become a writer.
 pub const FLUSH_ROUNDS_MAX: usize = 4;
 
+/// Bytes that one turn sends to one receiver, at least; then its own task goes on after others.
+pub const SEND_TURN_MAX: usize = 1024 * 1024;
+
+/// Receivers of its last subject that a publisher remembers between turns.
+/// More are looked up again: ten thousand clients of a broadcast that all
+/// remember each other would be a hundred million references.
+pub const MEMO_KEEP_MAX: usize = 64;
+
 /// A receiver whose socket takes not one byte for this long is a slow consumer.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     timer: Pin<Box<Sleep>>,
     /// A receiver is so far behind that this publisher reads nothing until then.
     paused_until: Option<Instant>,
+    /// The last thing done was sending what others could not.
+    sent_last: bool,
     /// When the socket last took something, while there is something to send.
     blocked_since: Option<Instant>,
     /// Last, so that everything else is gone when the connection stops counting.
@@ -69,7 +71,9 @@ enum Turn {
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> io::Result<Self> {
+    /// In a box: the task's state is moved and kept in several places otherwise,
+    /// and most connections are idle.
+    pub(crate) fn new(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> io::Result<Box<Self>> {
         // Answers are small and someone waits for each of them.
         socket.set_nodelay(true)?;
         let nonce = nonce()?;
@@ -81,7 +85,7 @@ impl Connection {
         ));
         // An IPv4 client on an IPv6 socket is an IPv4 client, to itself and to its user's networks.
         let session = Session::new(shared.clone(), outbound.clone(), peer.ip().to_canonical(), nonce);
-        Ok(Self {
+        Ok(Box::new(Self {
             _open: Open::new(shared.clone(), outbound.clone()),
             timer: Box::pin(tokio::time::sleep_until(session.poll_timeout().into())),
             decoder: Decoder::new(session.decoder_settings()),
@@ -93,34 +97,41 @@ impl Connection {
             carry: Vec::new(),
             backlog: false,
             paused_until: None,
+            sent_last: false,
             blocked_since: None,
-        })
+        }))
     }
 
     /// Runs until the connection ends, for whatever reason.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         let mut out = Vec::new();
         self.session.greeting(&mut out);
         self.outbound.push(&mut out);
         drop(out);
         let reason = self.live().await;
-        self.end(reason).await;
+        Box::pin(self.end(reason)).await;
     }
 
     /// Greets a client that there is no room for, and sends it away.
-    pub(crate) async fn refuse(self) {
+    pub(crate) async fn refuse(self: Box<Self>) {
         let mut out = Vec::new();
         self.session.greeting(&mut out);
         self.outbound.push(&mut out);
-        self.end(CloseReason::Told(ProtocolError::MaximumConnectionsExceeded))
-            .await;
+        let reason = CloseReason::Told(ProtocolError::MaximumConnectionsExceeded);
+        Box::pin(self.end(reason)).await;
     }
 
     async fn live(&mut self) -> CloseReason {
         loop {
             let flow = match std::future::poll_fn(|context| self.poll_event(context)).await {
                 Event::Signal => self.handle_orders(),
-                Event::Writable => self.handle_writable(),
+                Event::Writable => {
+                    let flow = self.handle_writable();
+                    if self.outbound.owner_sends() {
+                        tokio::task::yield_now().await;
+                    }
+                    flow
+                }
                 Event::Time => self.handle_time(),
                 Event::Turn => match scratch::with(|scratch| self.turn(scratch)) {
                     ControlFlow::Continue(Turn::Drained) => ControlFlow::Continue(()),
@@ -144,20 +155,20 @@ impl Connection {
             return Poll::Ready(Event::Signal);
         }
         // Looked at after the signal was registered: who sets it later raises the signal.
-        if self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready() {
-            return Poll::Ready(Event::Writable);
-        }
-        if std::future::Future::poll(self.timer.as_mut(), context).is_ready() {
+        let writable = self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready();
+        if self.timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(Event::Time);
         }
-        if self.paused_until.is_some() {
-            return Poll::Pending;
+        // An error of the socket shows again when reading.
+        let turn =
+            self.paused_until.is_none() && (self.backlog || self.socket.poll_read_ready(context).is_ready());
+        // Both in turn: neither a flood of messages to the client nor one from it starves the other.
+        self.sent_last = writable && !(turn && self.sent_last);
+        match (self.sent_last, turn) {
+            (true, _) => Poll::Ready(Event::Writable),
+            (false, true) => Poll::Ready(Event::Turn),
+            (false, false) => Poll::Pending,
         }
-        if !self.backlog {
-            // An error shows again when reading.
-            let _ = ready!(self.socket.poll_read_ready(context));
-        }
-        Poll::Ready(Event::Turn)
     }
 
     /// Reads once and does what was asked in what was read.
@@ -349,7 +360,7 @@ impl Connection {
         self.timer.as_mut().reset(next.into());
     }
 
-    async fn end(self, reason: CloseReason) {
+    async fn end(self: Box<Self>, reason: CloseReason) {
         let counters = &self.shared.counters;
         if reason.is_slow_consumer() {
             Counters::add(&counters.slow_consumers);
@@ -369,7 +380,7 @@ impl Connection {
             socket,
             _open,
             ..
-        } = self;
+        } = *self;
         // From here on nobody delivers to it.
         drop(session);
         let mut last_words = Vec::new();
@@ -406,7 +417,8 @@ async fn drain(outbound: &Outbound, socket: &TcpStream) {
 /// Reads what the client had sent before it could know that it is sent away.
 async fn linger(socket: &TcpStream) {
     let mut left = CLOSE_LINGER_BYTES_MAX;
-    let mut sink = [0; 4096];
+    // On the heap: in the task's state it would be carried by every idle connection.
+    let mut sink = vec![0; 16 * 1024];
     while left > 0 && socket.readable().await.is_ok() {
         match socket.try_read(&mut sink) {
             Ok(0) => return,

@@ -5,7 +5,7 @@
 //! ```text
 //! push ──▶ nobody sends (Idle)    ──▶ Sending: straight from the staging buffer
 //!      └─▶ somebody does          ──▶ appended to `tail`; the sender comes round for it
-//! socket full, or too many rounds ──▶ Owner: the connection's own task goes on when the socket can
+//! socket full, or sent for long   ──▶ Owner: the connection's own task goes on when the socket can
 //! ```
 //!
 //! What must hold, or bytes are forgotten until the next message:
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::bounds::{FLUSH_ROUNDS_MAX, TAIL_KEEP_MAX};
+use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX};
 use super::close_reason::CloseReason;
 use super::signal::Signal;
 
@@ -113,7 +113,7 @@ impl Outbound {
     }
 
     /// Sends `bytes`, or has them sent by who is sending already. The buffer's
-    /// content is used up, its room stays with the caller.
+    /// content is used up; usually its room stays with the caller.
     pub(crate) fn push(&self, bytes: &mut Vec<u8>) -> Pushed {
         let mut state = self.state.lock();
         if state.sealed {
@@ -232,9 +232,10 @@ impl Outbound {
                     self.seal(&mut state, CloseReason::Io);
                     break;
                 }
-                WriteEnd::Full => {
-                    state.unsent = bytes[from..].to_vec();
-                    state.unsent_from = 0;
+                WriteEnd::Full | WriteEnd::Enough => {
+                    // Not copied: much may be waiting, and the socket takes it in small parts.
+                    state.unsent = std::mem::take(bytes);
+                    state.unsent_from = from;
                     self.hand_to_owner(&mut state);
                     break;
                 }
@@ -302,6 +303,8 @@ enum WriteEnd {
     All,
     /// The socket takes no more; the runtime knows that and will say when it does.
     Full,
+    /// The socket would take more, but others want their turn.
+    Enough,
     Failed,
 }
 
@@ -309,6 +312,9 @@ enum WriteEnd {
 fn write(socket: &TcpStream, bytes: &[u8]) -> (usize, WriteEnd) {
     let mut sent = 0;
     while sent < bytes.len() {
+        if sent >= SEND_TURN_MAX {
+            return (sent, WriteEnd::Enough);
+        }
         match socket.try_write(&bytes[sent..]) {
             Ok(0) => return (sent, WriteEnd::Failed),
             Ok(count) => sent += count,

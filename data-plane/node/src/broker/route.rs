@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tollway_subject::is_literal_subject;
 use tollway_wire::{Message, ProtocolError, encoder};
 
+use super::bounds::MEMO_KEEP_MAX;
 use super::client::{Client, Sink};
 use super::meters::Tally;
 use super::staging::Staging;
@@ -115,6 +116,9 @@ impl Publisher {
         }
         self.accepted = Tally::default();
         staging.flush(Some(self.client.id), Some(meters));
+        if self.memo.len() > MEMO_KEEP_MAX {
+            self.memo = Memo::default();
+        }
     }
 
     /// Deliveries since the last time this was asked.
@@ -239,6 +243,10 @@ fn check_reply(reply: &[u8]) -> Result<(), ProtocolError> {
 }
 
 impl Memo {
+    fn len(&self) -> usize {
+        self.plain.len() + self.members.len()
+    }
+
     fn fill(&mut self, client: &Client, subject: &[u8]) {
         self.plain.clear();
         self.groups.clear();
