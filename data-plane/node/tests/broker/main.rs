@@ -9,3 +9,4 @@ mod permissions;
 mod protocol;
 mod slow;
 mod support;
+mod turmoil;

@@ -306,7 +306,7 @@ async fn silent_clients_are_pinged_and_given_up_when_they_stay_silent() {
 
 #[tokio::test]
 async fn a_stopping_node_tells_its_clients_and_closes_them() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let user = world.account().user();
     let mut raw = world.client(&user).await;
     let mut waiting = world.greeted().await;
@@ -319,7 +319,7 @@ async fn a_stopping_node_tells_its_clients_and_closes_them() {
     );
     raw.expect_end("").await;
     waiting.expect_end("").await;
-    world.serving.await.expect("serve returns");
+    (&mut world.serving).await.expect("serve returns");
     assert_eq!(world.broker.stats().connections, 0);
 }
 

@@ -1,6 +1,8 @@
 //! A broker with an operator of its own, and clients that speak raw bytes.
 
 use std::net::SocketAddr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +31,21 @@ pub(crate) fn now() -> i64 {
         .as_secs() as i64
 }
 
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// A task that panics takes only its connection with it, so a test would not
+/// notice. Here every panic counts.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            report(panic);
+        }));
+    });
+}
+
 /// A broker that serves, and the operator it trusts.
 pub(crate) struct World {
     pub(crate) broker: Broker,
@@ -38,12 +55,25 @@ pub(crate) struct World {
     pub(crate) serving: JoinHandle<()>,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(
+                PANICS.load(Ordering::SeqCst),
+                0,
+                "nothing panics, whatever clients do"
+            );
+        }
+    }
+}
+
 impl World {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut BrokerSettings)) -> Self {
+        count_panics();
         let server = Signer::generate(KeyKind::Server, random());
         let mut settings = BrokerSettings::new("node-1", server.public().to_string());
         adjust(&mut settings);
@@ -300,6 +330,16 @@ impl Raw {
                 self.so_far()
             );
         }
+    }
+
+    /// The next line, or none when the connection ended before it.
+    pub(crate) async fn try_line(&mut self) -> Option<String> {
+        while !self.arrived.windows(2).any(|pair| pair == b"\r\n") {
+            if !self.more().await {
+                return None;
+            }
+        }
+        Some(self.line().await)
     }
 
     pub(crate) async fn info(&mut self) -> serde_json::Value {
