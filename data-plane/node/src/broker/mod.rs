@@ -14,10 +14,10 @@
 //!  apply ────────┘  documents and trust change: orders to the clients on the account's roster
 //! ```
 //!
-//! - An [`account::Account`] owns everything its clients share; two accounts
+//! - An `account::Account` owns everything its clients share; two accounts
 //!   have nothing mutable in common. Locks are per account or per connection
 //!   and never held across a system call.
-//! - The routing path is [`connection`], [`route`], [`staging`], [`outbound`]: one task
+//! - The routing path is `connection`, `route`, `staging`, `outbound`: one task
 //!   per connection, no task is woken just to send, see `outbound` for who sends.
 //! - What comes from the network is refused with values. Should a task panic
 //!   all the same, it takes one connection with it and cleans up behind it.
