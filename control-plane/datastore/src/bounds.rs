@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) const POOL_CONNECTIONS: u32 = 16;
 
 /// How long a caller waits for a connection before the database counts as unavailable.
-pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a node that has an open stream may say nothing and still count as connected. Nodes report
 /// every few seconds; a control plane that died could not note the end of the stream.

@@ -15,7 +15,13 @@ pub const HEADER_WAIT: Duration = Duration::from_secs(15);
 /// Largest message on the fleet stream, in either direction.
 pub const FLEET_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Documents of one part of an update; they are read and sent part by part.
-pub const UPDATE_PART_ACCOUNTS_MAX: i64 = 200;
+pub const UPDATE_PART_ACCOUNTS_MAX: u32 = 200;
+/// Tokens of one part of an update; one account's tokens always fit.
+pub const UPDATE_PART_BYTES_MAX: usize = 1024 * 1024;
+/// Updates that a node has not acknowledged; a slow node gets the next one when it has caught up.
+pub const NODE_UNACKED_BATCHES_MAX: usize = 8;
+/// Reports and acknowledgements of one node that wait for the database.
+pub const NODE_INBOX_RECORDS_MAX: usize = 64;
 /// Messages that wait to be written to one node's stream.
 pub const NODE_OUTBOX_MESSAGES_MAX: usize = 32;
 /// Requests that wait for answers of one node.
@@ -33,6 +39,12 @@ pub const APPLY_WAITERS_MAX: usize = 4_096;
 pub const APPLY_WAIT: Duration = Duration::from_secs(10);
 /// How often a sender looks for changes that no notification told of.
 pub const FLEET_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often we note that a node is still there.
+pub const NODE_SEEN_INTERVAL: Duration = Duration::from_secs(10);
+/// How long we wait before a report is stored again that could not be.
+pub const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the fleet listener gets a new certificate.
+pub const FLEET_CERTIFICATE_RENEW_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// How long a node has to say Hello.
 pub const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// How long a TLS handshake may take.
@@ -57,6 +69,14 @@ pub const REQUEST_LANE_SLACK: Duration = Duration::from_millis(500);
 const _: () = assert!(
     REQUEST_TIMEOUT_MS_MAX as i64 / 1000 < REQUEST_JWT_SECONDS,
     "a request's JWT must outlive the longest request"
+);
+const _: () = assert!(
+    2 * tollway_claims::TOKEN_BYTES_MAX + UPDATE_PART_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,
+    "a part of an update with one huge account must fit into a message"
+);
+const _: () = assert!(
+    NODE_SEEN_INTERVAL.as_secs() * 2 < tollway_datastore::NODE_SILENCE_MAX.as_secs(),
+    "a node that is there must be noted in time"
 );
 const _: () = assert!(
     REQUEST_BODY_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,

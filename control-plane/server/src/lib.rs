@@ -1,7 +1,23 @@
 //! The control plane: REST, gRPC, console, fleet, and the tollway command.
+//!
+//! ```text
+//!   http/ (REST, console)  grpc/          fleet/ (nodes, mutual TLS)
+//!         └──────┬───────────┘               │
+//!              app/  rules and transactions ─┤ FleetHub: wakes senders, carries requests
+//!                │    compile/  rows ─▶ signed documents
+//!                │    secrets/  seeds sealed at rest      pki/  certificates of the fleet
+//!              tollway-datastore ─▶ Postgres
+//! ```
+//!
+//! [`serve::ControlPlane`] wires one of them; the command and the tests start it the same way.
 
+pub mod app;
+pub mod authn;
+mod bootstrap;
 pub mod bounds;
+pub mod clock;
 pub mod compile;
+pub mod data_folder;
 pub mod fleet;
 pub mod grpc;
 pub mod http;
@@ -10,3 +26,5 @@ pub mod metrics;
 pub mod pki;
 pub mod request_id;
 pub mod secrets;
+pub mod serve;
+pub mod telemetry;

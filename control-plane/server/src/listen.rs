@@ -50,6 +50,11 @@ pub fn bind(address: SocketAddr, purpose: &'static str, flag: &'static str) -> R
     open().map_err(|source| ListenError { address, purpose, flag, source })
 }
 
+/// The address that a listener got; the one that was asked for, should the kernel not say.
+pub fn address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
 /// The next connection. Errors of one connection, or a moment without file descriptors, end no listener.
 pub async fn accept(listener: &TcpListener) -> TcpStream {
     loop {

@@ -90,6 +90,13 @@ impl FleetHub {
         attachment
     }
 
+    /// Ends the node's stream, if it has one here.
+    pub fn detach(&self, node: NodeId) {
+        if let Some(attached) = self.0.attached.lock().get(&node) {
+            attached.replaced.cancel();
+        }
+    }
+
     /// Tells the senders of a cell that it should hold something new.
     pub fn wake_cell(&self, cell: CellId) {
         for attached in self.0.attached.lock().values().filter(|attached| attached.cell == cell) {

@@ -7,6 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, timeout},
 };
+use tonic::Status;
 use tollway_proto::fleet::{
     ControlMessage, Reply, Request, RequestFailure, Response, control_message, response::Outcome,
 };
@@ -19,7 +20,7 @@ use crate::bounds::NODE_REQUESTS_MAX;
 /// gives up; so the map holds at most [`NODE_REQUESTS_MAX`] entries, whatever
 /// the node answers.
 pub(crate) struct Lane {
-    outbox: mpsc::Sender<ControlMessage>,
+    outbox: mpsc::Sender<Result<ControlMessage, Status>>,
     state: Mutex<State>,
 }
 
@@ -59,7 +60,7 @@ pub enum LaneError {
 }
 
 impl Lane {
-    pub(crate) fn new(outbox: mpsc::Sender<ControlMessage>) -> Self {
+    pub(crate) fn new(outbox: mpsc::Sender<Result<ControlMessage, Status>>) -> Self {
         Self { outbox, state: Mutex::default() }
     }
 
@@ -85,7 +86,7 @@ impl Lane {
         request.id = id;
         let message = ControlMessage { message: Some(control_message::Message::Request(request)) };
         let exchange = async {
-            self.outbox.send(message).await.map_err(|_| LaneError::Away)?;
+            self.outbox.send(Ok(message)).await.map_err(|_| LaneError::Away)?;
             answer.await.unwrap_or(Err(LaneError::Away))
         };
         timeout(wait, exchange).await.unwrap_or(Err(LaneError::DeadlineExceeded))
@@ -142,13 +143,13 @@ mod tests {
 
     use super::*;
 
-    fn lane() -> (Arc<Lane>, mpsc::Receiver<ControlMessage>) {
+    fn lane() -> (Arc<Lane>, mpsc::Receiver<Result<ControlMessage, Status>>) {
         let (outbox, sent) = mpsc::channel(16);
         (Arc::new(Lane::new(outbox)), sent)
     }
 
-    async fn sent_id(sent: &mut mpsc::Receiver<ControlMessage>) -> u64 {
-        match sent.recv().await.unwrap().message.unwrap() {
+    async fn sent_id(sent: &mut mpsc::Receiver<Result<ControlMessage, Status>>) -> u64 {
+        match sent.recv().await.unwrap().unwrap().message.unwrap() {
             control_message::Message::Request(request) => request.id,
             other => panic!("not a request: {other:?}"),
         }

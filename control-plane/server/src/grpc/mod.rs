@@ -1,6 +1,89 @@
 //! The public port's gRPC side: the same application layer as REST, in protobuf.
 
+mod account;
+mod api_token;
+mod call;
+mod cell;
 mod message;
+mod organization;
 mod status;
+mod usage;
+mod user;
 
 pub use status::{CODE_KEY, PROBLEM_KEY};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use tollway_api::{Problem, ProblemCode};
+use tollway_proto::v1::{
+    account_service_server::AccountServiceServer, api_token_service_server::ApiTokenServiceServer,
+    cell_service_server::CellServiceServer, organization_service_server::OrganizationServiceServer,
+    usage_service_server::UsageServiceServer, user_service_server::UserServiceServer,
+};
+use tonic::{server::NamedService, service::Routes};
+
+use self::call::Api;
+use crate::{app::App, http::ProblemResponse};
+
+/// Every gRPC service, each under its own path, with reflection and health.
+pub(crate) async fn router(app: App) -> Router {
+    let api = Api(app);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<AccountServiceServer<Api>>().await;
+    let reflection = |builder: tonic_reflection::server::Builder<'static>| {
+        builder
+            .register_encoded_file_descriptor_set(tollway_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // The fleet's services are on another port, which only nodes may use.
+            .with_service_name(AccountServiceServer::<Api>::NAME)
+            .with_service_name(ApiTokenServiceServer::<Api>::NAME)
+            .with_service_name(CellServiceServer::<Api>::NAME)
+            .with_service_name(OrganizationServiceServer::<Api>::NAME)
+            .with_service_name(UsageServiceServer::<Api>::NAME)
+            .with_service_name(UserServiceServer::<Api>::NAME)
+            .with_service_name("grpc.health.v1.Health")
+    };
+    Routes::default()
+        .add_service(AccountServiceServer::new(api.clone()))
+        .add_service(ApiTokenServiceServer::new(api.clone()))
+        .add_service(CellServiceServer::new(api.clone()))
+        .add_service(OrganizationServiceServer::new(api.clone()))
+        .add_service(UsageServiceServer::new(api.clone()))
+        .add_service(UserServiceServer::new(api))
+        .add_service(health_service)
+        .add_service(
+            reflection(tonic_reflection::server::Builder::configure())
+                .build_v1()
+                .expect("the descriptors were made by the same build"),
+        )
+        .add_service(
+            // grpcurl and others still ask for the older version.
+            reflection(tonic_reflection::server::Builder::configure())
+                .build_v1alpha()
+                .expect("the descriptors were made by the same build"),
+        )
+        .into_axum_router()
+        // tonic's own fallback would answer every unknown path of the port, also to browsers.
+        .reset_fallback()
+        .layer(axum::middleware::from_fn(only_grpc))
+}
+
+/// Whether the caller speaks gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A call of another protocol to a service's path is told so in its own protocol.
+async fn only_grpc(request: Request, next: Next) -> Response {
+    if is_grpc(request.headers()) {
+        return next.run(request).await;
+    }
+    let problem = Problem::new(ProblemCode::UnsupportedMediaType)
+        .with_detail("this path is a gRPC method; the REST routes are in /openapi.json");
+    ProblemResponse::from(problem).into_response()
+}

@@ -14,8 +14,8 @@ use tracing::Instrument;
 use super::problem_response;
 use crate::{metrics::Metrics, request_id::RequestId};
 
-/// Accepted and echoed.
-pub(crate) const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of the request id: accepted, or made, and echoed.
+pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let request_id = request

@@ -82,7 +82,12 @@ impl Authority {
 
     /// SHA-256 of the certificate's DER, 64 hexadecimal letters, as enrolment tokens carry it.
     pub fn fingerprint(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(&self.certificate))
+        Self::fingerprint_of(&self.certificate)
+    }
+
+    /// The same, of a certificate that is not loaded yet.
+    pub fn fingerprint_of(certificate: &[u8]) -> String {
+        HEXLOWER.encode(&Sha256::digest(certificate))
     }
 
     pub(super) fn issuer(&self) -> &Issuer<'static, KeyPair> {

@@ -1,0 +1,121 @@
+//! The application layer: the rules, and the transactions that keep them.
+//!
+//! REST, gRPC and the console call the same functions, one file per resource.
+//! Each asks for a permission first, then begins, writes, audits, publishes what
+//! changed for a cell, commits, and only then tells the fleet.
+
+pub mod account;
+pub mod api_token;
+pub mod cell;
+mod document;
+mod error;
+pub mod issuance;
+mod op;
+pub mod organization;
+pub mod overview;
+mod page;
+pub mod request_lane;
+pub mod sign_in;
+pub mod usage;
+pub mod user;
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tollway_api::ProblemCode;
+use tollway_claims::Signer;
+use tollway_datastore::Datastore;
+
+pub use error::AppError;
+pub(crate) use error::chain;
+pub use op::OpContext;
+pub use page::{PageParams, Wait};
+
+use crate::{bounds::APPLY_WAITERS_MAX, fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey};
+
+/// Everything that calls share. Clones are the same one.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    parts: AppParts,
+    apply_waiters: Semaphore,
+}
+
+/// What an [`App`] is made of.
+pub struct AppParts {
+    /// The database.
+    pub datastore: Datastore,
+    /// Wraps the organizations' data keys.
+    pub kek: KeyEncryptionKey,
+    /// Signs accounts.
+    pub operator: OperatorKeys,
+    /// Signs certificates of nodes.
+    pub authority: Arc<Authority>,
+    /// The nodes attached to this process.
+    pub hub: FleetHub,
+    /// What this process counts.
+    pub metrics: Metrics,
+}
+
+/// What is needed of the operator to serve; the identity key stays sealed.
+pub struct OperatorKeys {
+    /// The self-signed operator JWT that nodes pin.
+    pub jwt: String,
+    /// The signing key.
+    pub signer: Signer,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(Shared { parts, apply_waiters: Semaphore::new(APPLY_WAITERS_MAX) }))
+    }
+
+    pub(crate) fn datastore(&self) -> &Datastore {
+        &self.0.parts.datastore
+    }
+
+    pub(crate) fn kek(&self) -> &KeyEncryptionKey {
+        &self.0.parts.kek
+    }
+
+    pub(crate) fn operator(&self) -> &OperatorKeys {
+        &self.0.parts.operator
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.0.parts.authority
+    }
+
+    /// A place among the calls that wait for cells; there are only so many.
+    pub(crate) fn apply_waiter(&self) -> Result<SemaphorePermit<'_>, AppError> {
+        self.0.apply_waiters.try_acquire().map_err(|_| ProblemCode::Overloaded.into())
+    }
+
+    pub(crate) fn hub(&self) -> &FleetHub {
+        &self.0.parts.hub
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.parts.metrics
+    }
+
+    /// Whether calls can be served: the database answers and has our schema.
+    pub async fn ready(&self) -> Result<(), AppError> {
+        Ok(self.datastore().ready().await?)
+    }
+
+    /// The metrics as text.
+    pub(crate) fn metrics_text(&self) -> Result<String, fmt::Error> {
+        let pool = self.datastore().pool_status();
+        self.metrics().database_connections(pool.open, pool.idle);
+        self.metrics().encode()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}

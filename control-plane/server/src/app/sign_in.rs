@@ -1,0 +1,83 @@
+//! Signing in to the console: one-time links and sessions.
+
+use tollway_api::ProblemCode;
+use tollway_authz::Action;
+use tollway_datastore::{AuthenticatedSession, NewSession, NewSignInLink};
+use tollway_model::{Role, SessionId};
+use zeroize::Zeroizing;
+
+use super::{App, AppError, OpContext};
+use crate::{
+    authn::{SESSION_IDLE_MAX, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME},
+    clock,
+    request_id::RequestId,
+    secrets::{random_array, random_text, secret_hash},
+};
+
+/// Makes a link that signs one browser in as a platform admin. Gives its secret, which is stored nowhere.
+pub async fn link_create(op: &OpContext) -> Result<Zeroizing<String>, AppError> {
+    let scope = op.authorize_platform(Action::SignInLinkCreate)?;
+    let secret = random_text("");
+    let link = NewSignInLink {
+        secret_hash: secret_hash(&secret),
+        role: Role::PlatformAdmin,
+        organization_id: None,
+        created_at: op.now(),
+        expires_at: op.now() + SIGN_IN_LINK_LIFETIME,
+    };
+    let mut tx = op.app().datastore().begin_system(&scope).await?;
+    tx.sign_in_link_insert(&link).await?;
+    let detail = serde_json::json!({ "role": link.role });
+    tx.audit_append(None, &op.audit(Action::SignInLinkCreate, "sign_in_link", detail)).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+impl App {
+    /// Uses a link up and opens a session. Gives the secret for the session's cookie.
+    ///
+    /// # Errors
+    /// `unauthorized` when the link is unknown, used or over.
+    pub async fn sign_in(
+        &self,
+        link_secret: &str,
+        user_agent: &str,
+    ) -> Result<(Zeroizing<String>, AuthenticatedSession), AppError> {
+        let now = clock::now();
+        let secret = random_text("");
+        let new = NewSession {
+            id: SessionId::new(clock::unix_ms(now), random_array()),
+            secret_hash: secret_hash(&secret),
+            created_at: now,
+            expires_at: now + SESSION_LIFETIME,
+            user_agent: user_agent.to_owned(),
+        };
+        let mut tx = self.datastore().begin_auth().await?;
+        let session = tx.sign_in(&secret_hash(link_secret), &new).await?.ok_or(ProblemCode::Unauthorized)?;
+        tx.commit().await?;
+        Ok((secret, session))
+    }
+
+    /// The context of a call by the browser with this cookie, and its session.
+    ///
+    /// # Errors
+    /// `unauthorized` when the session is none, or over.
+    pub async fn session(
+        &self,
+        cookie: &str,
+        request_id: RequestId,
+    ) -> Result<(OpContext, AuthenticatedSession), AppError> {
+        let mut tx = self.datastore().begin_auth().await?;
+        let session = tx.session_lookup(&secret_hash(cookie), clock::now(), SESSION_IDLE_MAX).await?;
+        tx.commit().await?;
+        let session = session.ok_or(ProblemCode::Unauthorized)?;
+        Ok((self.op(session.principal, request_id), session))
+    }
+
+    /// Ends the session of this cookie. One that is over is no error.
+    pub async fn sign_out(&self, cookie: &str) -> Result<(), AppError> {
+        let mut tx = self.datastore().begin_auth().await?;
+        tx.session_delete(&secret_hash(cookie)).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,189 @@
+//! Writes down what one node reports, in the order in which it came.
+//!
+//! Without the database it tries on with the same report; the queue behind it
+//! fills up, and then the node's stream waits. Nothing is acknowledged before
+//! it is stored.
+
+use tokio::{sync::mpsc, time::sleep};
+use tonic::Status;
+use tollway_authz::Scope;
+use tollway_datastore::{Acknowledged, Acknowledgement, DatastoreError, FleetSignal, LiveRow, UsageStored};
+use tollway_model::{Cursor, Node, Refusal, UsageRow, UsageTotals};
+use tollway_proto::fleet::{self, Ack, ControlMessage, LiveReport, UsageAck, UsageReport, control_message};
+
+use super::{hub::Attachment, sender::Unacknowledged};
+use crate::{
+    app::{App, chain},
+    bounds::RECORD_RETRY_INTERVAL,
+    clock,
+};
+
+/// Something to write down.
+pub(super) enum Record {
+    Ack(Ack),
+    Usage(UsageReport),
+    Live(LiveReport),
+}
+
+/// The recording half of one fleet stream.
+pub(super) struct Recorder<'s> {
+    pub(super) app: &'s App,
+    pub(super) node: &'s Node,
+    pub(super) attachment: &'s Attachment,
+    pub(super) outbox: &'s mpsc::Sender<Result<ControlMessage, Status>>,
+    pub(super) unacknowledged: &'s Unacknowledged,
+}
+
+impl Recorder<'_> {
+    /// Ends when the stream does.
+    pub(super) async fn run(self, mut records: mpsc::Receiver<Record>) {
+        while let Some(record) = records.recv().await {
+            match record {
+                Record::Ack(ack) => self.record_ack(ack).await,
+                Record::Usage(report) => self.record_usage(report).await,
+                Record::Live(report) => self.record_live(report).await,
+            }
+        }
+    }
+
+    async fn record_ack(&self, ack: Ack) {
+        let Some(cursor) = ack.cursor.map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision }) else {
+            tracing::warn!("the node acknowledged without a cursor");
+            return;
+        };
+        let snapshot = self.unacknowledged.acknowledged(cursor);
+        // There may be room for another batch now.
+        self.attachment.wake.notify_one();
+        let refused: Vec<_> = ack
+            .refused
+            .into_iter()
+            .filter_map(|refusal| {
+                let account = refusal.account.parse().ok()?;
+                Some(Refusal { account, code: refusal.code, reason: refusal.reason })
+            })
+            .collect();
+        for refusal in &refused {
+            tracing::warn!(
+                request_id = ack.request_id, account = %refusal.account, code = refusal.code, reason = refusal.reason,
+                "the node refused a document"
+            );
+        }
+        tracing::debug!(request_id = ack.request_id, %cursor, refused = refused.len(), "the node acknowledged");
+        let acknowledgement = Acknowledgement { cursor, refused, snapshot };
+        let mut attempts = Attempts::new("note an acknowledgement");
+        let noted = loop {
+            match self.note(&acknowledgement).await {
+                Ok(noted) => break noted,
+                Err(error) if attempts.again(&error).await => {}
+                Err(_) => return,
+            }
+        };
+        match noted {
+            Acknowledged::Noted => {
+                self.app.hub().acknowledged();
+                if let Err(error) = self.app.datastore().signal(FleetSignal::Applied(self.node.cell_id)).await {
+                    tracing::debug!(error = chain(&error), "could not tell other control planes");
+                }
+            }
+            Acknowledged::Foreign => tracing::warn!(%cursor, "the node acknowledged what it was never sent"),
+            Acknowledged::Outdated => {}
+        }
+    }
+
+    async fn record_usage(&self, report: UsageReport) {
+        let rows: Vec<_> = report.rows.iter().filter_map(usage_row).collect();
+        let unreadable = report.rows.len() - rows.len();
+        let mut attempts = Attempts::new("store usage");
+        let stored = loop {
+            match self.store(&rows).await {
+                Ok(stored) => break stored,
+                Err(error) if attempts.again(&error).await => {}
+                Err(_) => return,
+            }
+        };
+        self.app.metrics().usage_rows_stored(stored.stored as u64);
+        if stored.dropped + unreadable > 0 {
+            tracing::warn!(dropped = stored.dropped, unreadable, "rows of a usage report were left out");
+        }
+        // Rows that were left out are acknowledged too: repeating them would change nothing.
+        let ack = UsageAck { sequence: report.sequence };
+        let message = ControlMessage { message: Some(control_message::Message::UsageAck(ack)) };
+        // A stream that has ended needs no acknowledgement; the node reports again on the next one.
+        let _ = self.outbox.send(Ok(message)).await;
+    }
+
+    async fn record_live(&self, report: LiveReport) {
+        let rows: Vec<_> = report
+            .accounts
+            .iter()
+            .filter_map(|live| {
+                let account = live.account.parse().ok()?;
+                Some(LiveRow { account, connections: live.connections, subscriptions: live.subscriptions })
+            })
+            .collect();
+        let store = async {
+            let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+            tx.account_live_replace(self.node.id, &rows, clock::now()).await?;
+            tx.commit().await
+        };
+        // The next report replaces this one anyway.
+        if let Err(error) = store.await {
+            tracing::debug!(error = chain(&error), "could not store what is open");
+        }
+    }
+
+    async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, DatastoreError> {
+        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let noted = tx.cell_acknowledge(self.node.cell_id, acknowledgement, clock::now()).await?;
+        tx.commit().await?;
+        Ok(noted)
+    }
+
+    async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, DatastoreError> {
+        let mut tx = self.app.datastore().begin_system(&Scope::system("metering")).await?;
+        let stored = tx.usage_store(self.node.id, rows, clock::now()).await?;
+        tx.commit().await?;
+        Ok(stored)
+    }
+}
+
+/// Decides whether something that could not be stored is tried again, and waits before.
+struct Attempts {
+    what: &'static str,
+    told: bool,
+}
+
+impl Attempts {
+    fn new(what: &'static str) -> Self {
+        Self { what, told: false }
+    }
+
+    /// `false` when the database will never take it.
+    async fn again(&mut self, error: &DatastoreError) -> bool {
+        if !matches!(error, DatastoreError::Unavailable { .. } | DatastoreError::Contended { .. }) {
+            tracing::error!(error = chain(error), what = self.what, "what the node reports cannot be stored");
+            return false;
+        }
+        if !self.told {
+            self.told = true;
+            tracing::warn!(error = chain(error), what = self.what, "cannot store what the node reports; trying on");
+        }
+        sleep(RECORD_RETRY_INTERVAL).await;
+        true
+    }
+}
+
+fn usage_row(row: &fleet::UsageRow) -> Option<UsageRow> {
+    Some(UsageRow {
+        boot_id: row.boot_id.parse().ok()?,
+        account: row.account.parse().ok()?,
+        hour_unix: row.hour_unix,
+        usage: UsageTotals {
+            messages_in: row.messages_in,
+            bytes_in: row.bytes_in,
+            messages_out: row.messages_out,
+            bytes_out: row.bytes_out,
+            connections_opened: row.connections_opened,
+        },
+    })
+}
