@@ -48,7 +48,7 @@ pub struct NewAccountForm {
 }
 
 /// The form that makes a user.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NewUserForm {
     /// Its name.
     pub name: Field,
@@ -56,8 +56,24 @@ pub struct NewUserForm {
     pub publish_allow: Field,
     /// Filters it may subscribe with, one a line; empty allows all.
     pub subscribe_allow: Field,
+    /// Whether it may answer requests outside of what it may publish to.
+    pub allow_responses: bool,
     /// What was wrong beside the fields; empty when nothing was.
     pub error: String,
+}
+
+/// Empty, and answering requests allowed: a service that may not answer is a
+/// puzzle that nobody asked for.
+impl Default for NewUserForm {
+    fn default() -> NewUserForm {
+        NewUserForm {
+            name: Field::default(),
+            publish_allow: Field::default(),
+            subscribe_allow: Field::default(),
+            allow_responses: true,
+            error: String::new(),
+        }
+    }
 }
 
 impl NewUserForm {

@@ -27,6 +27,8 @@ pub struct AccountPage {
     pub new_user: Option<NewUserForm>,
     /// Whether the account may be suspended and resumed by the session.
     pub may_suspend: bool,
+    /// Whether the account was suspended, be it that its cell does not know yet.
+    pub suspended: bool,
 }
 
 /// What an account is.

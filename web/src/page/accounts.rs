@@ -26,6 +26,10 @@ pub struct AccountsPage {
 pub struct AccountsLive {
     /// When the numbers were read.
     pub at: OffsetDateTime,
+    /// Where this page of organizations begins; empty on the first one.
+    pub cursor: String,
+    /// Where the next one begins; empty on the last one.
+    pub next_cursor: String,
     /// Organizations with their accounts.
     pub organizations: Vec<OrganizationGroup>,
     /// The fleet, for those who run the platform; empty for others.
@@ -96,8 +100,8 @@ pub struct OrganizationGroup {
     pub display_name: String,
     /// Its accounts, by name.
     pub accounts: Vec<AccountRow>,
-    /// How many more there are than the page shows.
-    pub hidden: u64,
+    /// Whether it has more than the page shows.
+    pub more: bool,
 }
 
 /// An account as one line.

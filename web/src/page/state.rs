@@ -32,11 +32,6 @@ impl AccountState {
         }
     }
 
-    /// Whether the account is suspended, so that it can be resumed.
-    pub fn is_suspended(&self) -> bool {
-        matches!(self, AccountState::Suspended { .. })
-    }
-
     /// What the badge means for the account's clients.
     pub fn explanation(&self) -> String {
         match self {

@@ -38,8 +38,10 @@ pub struct UserPage {
     pub error: String,
     /// The part that refreshes itself.
     pub issuances: IssuanceTable,
-    /// Whether the session may issue, revoke and delete.
-    pub may_write: bool,
+    /// Whether the session may issue credentials.
+    pub may_issue: bool,
+    /// Whether the session may delete the user.
+    pub may_delete: bool,
 }
 
 impl UserPage {
@@ -65,7 +67,7 @@ pub struct IssuanceTable {
     /// Whether there are more than the page shows.
     pub more: bool,
     /// Whether the session may revoke.
-    pub may_write: bool,
+    pub may_revoke: bool,
 }
 
 /// An issuance as one line.

@@ -72,7 +72,7 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
                 row("telemetry", "cell-2", AccountState::Serving, 1_208, 96_400_000),
                 row("telemetry-staging", "cell-2", AccountState::Applying, 3, 3_100),
             ],
-            hidden: 0,
+            more: false,
         },
         OrganizationGroup {
             name: "harbour".into(),
@@ -82,13 +82,13 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
                 row("customs", "cell-1", suspended, 0, 0),
                 row("pilots", "cell-2", refused, 6, 880),
             ],
-            hidden: 12,
+            more: true,
         },
         OrganizationGroup {
             name: "new".into(),
             display_name: "Newcomers".into(),
             accounts: vec![],
-            hidden: 0,
+            more: false,
         },
     ];
     let cell = |name: &str, port, connected, revision, applied_revision| CellRow {
@@ -108,6 +108,8 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
         may_create: true,
         live: AccountsLive {
             at: NOW,
+            cursor: String::new(),
+            next_cursor: "b3JnXw+/".into(),
             organizations,
             cells: vec![
                 cell("cell-1", 4222, true, 18, 18),
@@ -203,6 +205,7 @@ pub(crate) fn account() -> AccountPage {
         more_users: false,
         new_user: Some(NewUserForm::default()),
         may_suspend: true,
+        suspended: false,
     }
 }
 
@@ -210,6 +213,7 @@ pub(crate) fn account_with_a_refused_form() -> AccountPage {
     let mut page = account();
     page.shell = shell("Demo organization", "developer");
     page.may_suspend = false;
+    page.suspended = true;
     page.users.clear();
     page.live = account_live(
         AccountState::Suspended {
@@ -229,6 +233,7 @@ pub(crate) fn account_with_a_refused_form() -> AccountPage {
             error: "orders..placed has an empty part between its dots".into(),
         },
         subscribe_allow: Field::with(""),
+        allow_responses: false,
         error: String::new(),
     });
     page
@@ -277,17 +282,19 @@ pub(crate) fn user() -> UserPage {
                 ),
             ],
             more: false,
-            may_write: true,
+            may_revoke: true,
         },
-        may_write: true,
+        may_issue: true,
+        may_delete: true,
     }
 }
 
 pub(crate) fn user_for_a_viewer() -> UserPage {
     let mut page = user();
     page.shell = shell("Demo organization", "viewer");
-    page.may_write = false;
-    page.issuances.may_write = false;
+    page.may_issue = false;
+    page.may_delete = false;
+    page.issuances.may_revoke = false;
     page.issuances.rows.clear();
     page.publish_allow.clear();
     page.publish_deny.clear();

@@ -43,8 +43,11 @@ impl<T: Marked, S: Send + Sync> FromRequest<S> for MarkedForm<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let refresh = is_refresh(request.headers());
-        let visitor =
-            request.extensions().get::<Visitor>().cloned().expect("forms stand behind the session's door");
+        let visitor = request
+            .extensions()
+            .get::<Visitor>()
+            .cloned()
+            .expect("forms stand behind the session's door");
         let Ok(Form(form)) = Form::<T>::from_request(request, state).await else {
             return Err(reply::error(unreadable(visitor.shell()), refresh));
         };
@@ -88,6 +91,9 @@ mod tests {
         let mark = csrf_token("a session");
         assert_eq!(mark, csrf_token("a session"));
         assert_ne!(mark, csrf_token("another session"));
-        assert_ne!(mark, BASE64URL_NOPAD.encode(&crate::secrets::secret_hash("a session")));
+        assert_ne!(
+            mark,
+            BASE64URL_NOPAD.encode(&crate::secrets::secret_hash("a session"))
+        );
     }
 }

@@ -8,7 +8,10 @@
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use tollway_web::{CONTENT_SECURITY_POLICY, page::ErrorPage};
+use tollway_web::{
+    CONTENT_SECURITY_POLICY,
+    page::{ErrorPage, Shell},
+};
 
 use super::reply::{self, is_refresh};
 
@@ -21,7 +24,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     // Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
     (
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -34,15 +40,22 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         next.run(request).await
     } else {
         let refresh = is_refresh(request.headers());
-        reply::error(ErrorPage::untrusted_form(Default::default()), refresh)
+        reply::error(ErrorPage::untrusted_form(Shell::anonymous()), refresh)
     };
+    put_headers(&mut response);
+    response
+}
+
+/// Puts on what every answer to a browser carries.
+pub(super) fn put_headers(response: &mut Response) {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // Pages are about one session at one moment. Assets have said otherwise already.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Whether the request may change something, as far as its origin goes.
@@ -57,7 +70,10 @@ fn came_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return site == "same-origin" || site == "none";
     }
-    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+    let Some(origin) = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok())
+    else {
         return false;
     };
     let asked = match headers.get(header::HOST) {
@@ -65,7 +81,9 @@ fn came_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
         // HTTP/2 has the host in the address.
         None => uri.authority().map(|authority| authority.as_str()),
     };
-    let named = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let named = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
     named.is_some() && named == asked
 }
 
@@ -93,17 +111,36 @@ mod tests {
         assert!(allowed(Method::POST, &[("sec-fetch-site", "none")]));
         for site in ["cross-site", "same-site", ""] {
             // The browser's word counts more than an origin that seems right.
-            let headers = [("sec-fetch-site", site), ("origin", "http://tollway:8600"), ("host", "tollway:8600")];
+            let headers = [
+                ("sec-fetch-site", site),
+                ("origin", "http://tollway:8600"),
+                ("host", "tollway:8600"),
+            ];
             assert!(!allowed(Method::POST, &headers), "{site:?}");
         }
     }
 
     #[test]
     fn without_the_browsers_word_the_origin_has_to_be_the_host() {
-        assert!(allowed(Method::POST, &[("origin", "http://tollway:8600"), ("host", "tollway:8600")]));
-        assert!(allowed(Method::POST, &[("origin", "https://tollway.example"), ("host", "tollway.example")]));
-        for origin in ["http://tollway:8601", "http://tollway:8600.evil.example", "null", "tollway:8600", "http://"] {
-            assert!(!allowed(Method::POST, &[("origin", origin), ("host", "tollway:8600")]), "{origin}");
+        assert!(allowed(
+            Method::POST,
+            &[("origin", "http://tollway:8600"), ("host", "tollway:8600")]
+        ));
+        assert!(allowed(
+            Method::POST,
+            &[("origin", "https://tollway.example"), ("host", "tollway.example")]
+        ));
+        for origin in [
+            "http://tollway:8601",
+            "http://tollway:8600.evil.example",
+            "null",
+            "tollway:8600",
+            "http://",
+        ] {
+            assert!(
+                !allowed(Method::POST, &[("origin", origin), ("host", "tollway:8600")]),
+                "{origin}"
+            );
         }
         assert!(!allowed(Method::POST, &[("host", "tollway:8600")]));
         assert!(!allowed(Method::DELETE, &[]));

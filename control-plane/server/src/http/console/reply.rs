@@ -27,7 +27,10 @@ pub(super) fn page(page: &impl Template) -> Response {
 pub(super) fn page_with(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => {
-            let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
+            let headers = [(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=utf-8"),
+            )];
             (status, headers, html).into_response()
         }
         // Templates write to memory; nothing in them fails on its own.
@@ -42,7 +45,11 @@ pub(super) fn page_with(status: StatusCode, page: &impl Template) -> Response {
 /// is on the screen, with its time, and tries again.
 pub(super) fn error(error: ErrorPage, refresh: bool) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if refresh { status.into_response() } else { page_with(status, &error) }
+    if refresh {
+        status.into_response()
+    } else {
+        page_with(status, &error)
+    }
 }
 
 /// After a change: the browser asks for `path` with GET, so that a reload
@@ -55,7 +62,11 @@ pub(super) fn see_other(path: &str) -> Response {
 /// To the sign-in page, also out of a refresh.
 pub(super) fn sign_in(refresh: bool) -> Response {
     if refresh {
-        (StatusCode::UNAUTHORIZED, [(HX_REDIRECT, HeaderValue::from_static("/sign-in"))]).into_response()
+        (
+            StatusCode::UNAUTHORIZED,
+            [(HX_REDIRECT, HeaderValue::from_static("/sign-in"))],
+        )
+            .into_response()
     } else {
         see_other("/sign-in")
     }
@@ -67,7 +78,10 @@ pub(super) fn download(name: &str, contents: String) -> Response {
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
         .expect("names of accounts and users are plain words");
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        ),
         (header::CONTENT_DISPOSITION, disposition),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
