@@ -47,6 +47,15 @@ impl DatastoreOptions {
     }
 }
 
+/// Connections of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Open ones, in use or not.
+    pub open: u64,
+    /// Open ones that nobody uses.
+    pub idle: u64,
+}
+
 /// Why there is no datastore.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -152,6 +161,11 @@ impl Datastore {
         let mut tx = self.begin_system(&Scope::system("readiness")).await?;
         tx.cell_count().await?;
         Ok(())
+    }
+
+    /// How many connections there are now, for metrics.
+    pub fn pool_status(&self) -> PoolStatus {
+        PoolStatus { open: self.pool.size().into(), idle: self.pool.num_idle() as u64 }
     }
 
     /// Waits for running transactions and closes all connections.

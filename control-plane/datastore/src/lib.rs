@@ -70,7 +70,7 @@ pub use cell::{CellInsertError, CellPlaceError, NewCell};
 pub use cell_feed::{Acknowledged, Acknowledgement};
 pub use certificate_authority::CertificateAuthorityRecord;
 pub use data_key::WrappedDataKey;
-pub use datastore::{ConnectError, Datastore, DatastoreOptions, InvalidDatabaseUrl};
+pub use datastore::{ConnectError, Datastore, DatastoreOptions, InvalidDatabaseUrl, PoolStatus};
 pub use enrolment_token::{EnrolmentTokenRefused, NewEnrolmentToken};
 pub use error::DatastoreError;
 pub use issuance::{IssuanceInsertError, NewIssuance};
