@@ -111,7 +111,7 @@ impl Datastore {
     /// # Errors
     /// See [`MigrateError`], each of which says what to do.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrate::run(&self.pool, self.connect.get_username()).await
+        migrate::run(&self.connect).await
     }
 
     /// Begins a transaction inside one organization.
@@ -165,7 +165,10 @@ impl Datastore {
 
     /// How many connections there are now, for metrics.
     pub fn pool_status(&self) -> PoolStatus {
-        PoolStatus { open: self.pool.size().into(), idle: self.pool.num_idle() as u64 }
+        PoolStatus {
+            open: self.pool.size().into(),
+            idle: self.pool.num_idle() as u64,
+        }
     }
 
     /// Waits for running transactions and closes all connections.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// The oldest server we run on, as `server_version_num`.
 pub(crate) const POSTGRES_VERSION_MIN: i32 = 150_000;
@@ -48,15 +48,24 @@ pub enum MigrateError {
     Failed(#[source] Box<dyn Error + Send + Sync>),
 }
 
-pub(crate) async fn run(pool: &PgPool, user: &str) -> Result<(), MigrateError> {
+pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> {
     use sqlx::migrate::MigrateError as Driver;
 
-    MIGRATOR.run(pool).await.map_err(|error| match error {
+    // A connection of its own: a run that fails keeps the advisory lock until its connection ends, and
+    // one of the shared pool would go on holding up every other control plane.
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(connect.clone())
+        .await
+        .map_err(|error| MigrateError::Failed(Box::new(error)))?;
+    let outcome = MIGRATOR.run(&own).await;
+    own.close().await;
+    outcome.map_err(|error| match error {
         Driver::VersionMissing(version) => MigrateError::Newer { version },
         Driver::VersionMismatch(version) => MigrateError::Changed { version },
         Driver::Execute(source) | Driver::ExecuteMigration(source, _) if is_about_permission(&source) => {
             MigrateError::NotPermitted {
-                user: user.to_owned(),
+                user: connect.get_username().to_owned(),
                 source: Box::new(source),
             }
         }

@@ -2,7 +2,7 @@
 
 use time::Duration;
 use time::macros::datetime;
-use tollway_model::{Id, UsageRow, UsageTotals};
+use tollway_model::{UsageRow, UsageTotals};
 
 use crate::fixture::{World, fresh, fresh_boot, now};
 
