@@ -1,3 +1,24 @@
 //! The broker node: sockets, files and clocks around the pure crates.
+//!
+//! ```text
+//!  clients ◀──▶ broker ──meters──▶ usage ──▶ usage.log
+//!                 ▲                  │
+//!        documents, trust            │ reports
+//!                 │                  ▼
+//!  last-known-good.log ◀── fleet ◀──────▶ control plane
+//! ```
+//!
+//! [`node::run`] puts it together. The broker needs nothing of the rest while
+//! it serves; the rest may fail, wait and come back beside it.
 
 pub mod broker;
+pub mod cli;
+pub mod data_folder;
+pub mod error_text;
+pub mod fleet;
+pub mod monitor;
+pub mod node;
+pub mod record_log;
+pub mod status;
+pub mod unix_clock;
+pub mod usage;

@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+use clap::{Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+use crate::fleet::{EnrolmentToken, InvalidEnrolmentToken};
+use crate::node::NodeSettings;
+
+/// Where the enrolment token is looked for when no file is named. Never an
+/// argument: other users of the machine can read those.
+const TOKEN_VARIABLE: &str = "TOLLWAY_ENROL_TOKEN";
+
+/// A broker node of Tollway: serves NATS clients, told what to serve by a control plane.
+#[derive(Debug, Parser)]
+#[command(name = "tollway-node", version)]
+pub struct Cli {
+    /// Folder for the node's identity, configuration and usage; made when it does not exist
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+
+    /// Address of the control plane's fleet port
+    #[arg(long, value_name = "HOST:PORT")]
+    control_plane: String,
+
+    /// File with the one-time enrolment token, needed at the first start only
+    /// (or the environment variable TOLLWAY_ENROL_TOKEN)
+    #[arg(long, value_name = "FILE")]
+    enrol_token_file: Option<PathBuf>,
+
+    /// What the node is called in lists, unique in its cell [default: this machine's name]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Address for NATS clients; port 0 is any free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:4222")]
+    listen: SocketAddr,
+
+    /// Where clients reach this node, for lists [default: nats:// and the address listened on]
+    #[arg(long, value_name = "URL")]
+    client_url: Option<String>,
+
+    /// Address for health and metrics; they need no authentication
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    metrics_listen: SocketAddr,
+
+    /// How log lines are written, to stderr
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line, for machines.
+    Json,
+}
+
+/// What is wrong with the command line, beside what its parser finds.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The file with the token is not readable.
+    #[error("cannot read the enrolment token from {}", path.display())]
+    TokenFile {
+        /// As it was given.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// What was read is no token.
+    #[error(transparent)]
+    Token(#[from] InvalidEnrolmentToken),
+}
+
+impl Cli {
+    /// How to log.
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    /// The settings of the node. Reads the token's file, or the environment.
+    pub fn settings(self) -> Result<NodeSettings, CliError> {
+        let token = match self.enrol_token_file {
+            Some(path) => match fs::read_to_string(&path) {
+                Ok(text) => Some(Zeroizing::new(text)),
+                Err(source) => return Err(CliError::TokenFile { path, source }),
+            },
+            None => env::var(TOKEN_VARIABLE)
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(Zeroizing::new),
+        };
+        let enrolment_token = token.map(|text| text.parse::<EnrolmentToken>()).transpose()?;
+        Ok(NodeSettings {
+            data_dir: self.data_dir,
+            control_plane: self.control_plane,
+            enrolment_token,
+            name: self.name,
+            listen: self.listen,
+            client_url: self.client_url,
+            metrics_listen: self.metrics_listen,
+        })
+    }
+}
+
+/// Begins to log. What is logged is chosen by RUST_LOG; `info` when it is not set.
+pub fn log_start(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Cli {
+        let all = ["tollway-node", "--data-dir", "d", "--control-plane", "h:1"]
+            .iter()
+            .chain(arguments);
+        Cli::try_parse_from(all).unwrap()
+    }
+
+    #[test]
+    fn command_is_well_formed_and_its_defaults_are_on_loopback() {
+        Cli::command().debug_assert();
+        let cli = parse(&[]);
+        assert!(cli.listen.ip().is_loopback() && cli.listen.port() == 4222);
+        assert!(cli.metrics_listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn token_comes_from_its_file_and_a_broken_one_is_told_without_showing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let file = path.to_str().unwrap();
+        fs::write(&path, format!("twe_{}.{}\n", "s".repeat(43), "0".repeat(64))).unwrap();
+        assert!(
+            parse(&["--enrol-token-file", file])
+                .settings()
+                .unwrap()
+                .enrolment_token
+                .is_some()
+        );
+        fs::write(&path, "twe_secret").unwrap();
+        let told = parse(&["--enrol-token-file", file])
+            .settings()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            told.contains("copy it whole") && !told.contains("twe_secret"),
+            "{told}"
+        );
+        fs::remove_file(&path).unwrap();
+        let told = parse(&["--enrol-token-file", file])
+            .settings()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(told.contains(file), "{told}");
+    }
+}

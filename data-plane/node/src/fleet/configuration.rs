@@ -1,0 +1,141 @@
+//! What this node holds, put in force and kept.
+
+use std::collections::HashSet;
+
+use tollway_claims::{PublicKey, Trust};
+use tollway_proto::fleet;
+
+use super::Cursor;
+use super::batch::Batch;
+use super::bounds::REFUSALS_MAX;
+use super::last_known_good::{LastKnownGood, LastKnownGoodError};
+use super::plan::{BatchRefused, Held, plan};
+use crate::broker::Broker;
+use crate::error_text;
+
+/// The configuration of the broker, and its copy on disk.
+///
+/// A batch is verified, put in force, synced, and only then acknowledged. What
+/// is in force may be newer than the disk for that moment, or for longer when
+/// the disk is full: a revocation must not wait for somebody to make room.
+pub struct Configuration {
+    store: LastKnownGood,
+    broker: Broker,
+    /// Held on disk but not in force, because they did not verify when loaded.
+    withheld: HashSet<PublicKey>,
+}
+
+/// What came of a batch that was not refused as a whole.
+#[derive(Debug)]
+pub(super) struct Applied {
+    pub(super) cursor: Cursor,
+    pub(super) accounts: usize,
+    pub(super) removed: usize,
+    pub(super) refused: Vec<fleet::Refusal>,
+}
+
+/// Why a batch was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApplyError {
+    #[error("the update is refused as a whole")]
+    Refused(#[from] BatchRefused),
+    #[error("the update is in force but not on disk, so it is not acknowledged")]
+    NotKept(#[from] LastKnownGoodError),
+}
+
+impl Configuration {
+    /// Puts everything in force that was kept, verified again against `trust`:
+    /// a disk is not believed. `now` is seconds since 1970.
+    pub fn load(mut store: LastKnownGood, broker: Broker, trust: &Trust, now: i64) -> Self {
+        let mut withheld = HashSet::new();
+        broker.trust_set(trust.clone(), now);
+        for (account, held) in store.documents() {
+            match trust.verify_document(account, &held.account_jwt, &held.statement_jwt, now) {
+                Ok(document) => broker.account_apply(document, now),
+                Err(error) => {
+                    let reason = error_text::chain(&error);
+                    tracing::error!(%account, reason, "a kept document does not verify and is not served");
+                    withheld.insert(*account);
+                }
+            }
+        }
+        if !withheld.is_empty() {
+            store.set_incomplete();
+        }
+        Self {
+            store,
+            broker,
+            withheld,
+        }
+    }
+
+    /// Where the kept configuration stands, `None` when none was ever kept.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.store.cursor()
+    }
+
+    /// What Hello says: nothing when a snapshot is needed.
+    pub(super) fn hello_cursor(&self) -> Option<Cursor> {
+        self.store.cursor().filter(|_| self.store.is_complete())
+    }
+
+    /// How many accounts are held.
+    pub fn accounts(&self) -> usize {
+        self.store.documents().len()
+    }
+
+    /// Applies a batch and keeps it. Blocks while the disk syncs.
+    pub(super) fn apply(&mut self, batch: Batch, trust: &Trust, now: i64) -> Result<Applied, ApplyError> {
+        let (cursor, snapshot) = (batch.cursor, batch.snapshot);
+        let held = Held {
+            documents: self.store.documents(),
+            withheld: &self.withheld,
+            cursor: self.store.cursor(),
+            complete: self.store.is_complete(),
+        };
+        let plan = plan(&held, batch, trust, now)?;
+        for account in &plan.removed {
+            self.broker.account_remove(account);
+            self.withheld.remove(account);
+        }
+        let mut put = Vec::with_capacity(plan.put.len());
+        for (document, stored) in plan.put {
+            let account = document.claims.subject;
+            self.withheld.remove(&account);
+            self.broker.account_apply(document, now);
+            put.push((account, stored));
+        }
+        let applied = Applied {
+            cursor,
+            accounts: put.len(),
+            removed: plan.removed.len(),
+            refused: within_bound(plan.refused),
+        };
+        self.store.commit(put, &plan.removed, cursor, snapshot)?;
+        Ok(applied)
+    }
+
+    /// Puts other trust in force for what is connected and what comes.
+    pub(super) fn trust_set(&self, trust: Trust, now: i64) {
+        self.broker.trust_set(trust, now);
+    }
+}
+
+fn within_bound(mut refused: Vec<fleet::Refusal>) -> Vec<fleet::Refusal> {
+    for refusal in &refused {
+        tracing::warn!(
+            account = refusal.account,
+            code = refusal.code,
+            reason = refusal.reason,
+            "refused an account's document; the account keeps what it had"
+        );
+    }
+    if refused.len() > REFUSALS_MAX {
+        tracing::error!(
+            refused = refused.len(),
+            "more documents were refused than can be acknowledged as refused"
+        );
+        refused.truncate(REFUSALS_MAX);
+    }
+    refused
+}

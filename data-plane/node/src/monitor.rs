@@ -1,0 +1,238 @@
+//! Health and metrics over HTTP, for whoever operates the node.
+//!
+//! The port has no authentication and names accounts by their public keys, so
+//! it is on loopback unless told otherwise.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tollway_accounts::MeterTotals;
+
+use crate::broker::Broker;
+use crate::status::NodeStatus;
+use crate::usage::UsageMeter;
+
+/// What the pages are made from; clones are the same.
+#[derive(Clone)]
+pub struct Monitor {
+    /// The broker's own numbers.
+    pub broker: Broker,
+    /// The fleet's side.
+    pub status: Arc<NodeStatus>,
+    /// The journal's side.
+    pub usage: Arc<UsageMeter>,
+}
+
+impl Monitor {
+    /// Answers until it is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let mut registry = Registry::with_prefix("tollway_node");
+        registry.register_collector(Box::new(self.clone()));
+        let router = Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(readyz).with_state(self.status))
+            .route("/metrics", get(metrics).with_state(Arc::new(registry)));
+        // It returns only when the listener fails for good, and then clients are still served.
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "health and metrics are not served any more");
+        }
+    }
+}
+
+async fn readyz(State(status): State<Arc<NodeStatus>>) -> (StatusCode, String) {
+    match status.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            (StatusCode::OK, [(header::CONTENT_TYPE, content_type)], text)
+        }
+        Err(_) => {
+            let reason = "the metrics cannot be written\n".to_owned();
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                [(header::CONTENT_TYPE, "text/plain")],
+                reason,
+            )
+        }
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}
+
+/// One line per number, read when somebody asks.
+impl Collector for Monitor {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metrics = Encoder(encoder);
+        let node = self.broker.stats();
+        metrics.gauge("connections", "Client connections open", node.connections)?;
+        metrics.counter(
+            "connections_accepted",
+            "Client connections accepted",
+            node.connections_total,
+        )?;
+        metrics.gauge("subscriptions", "Subscriptions open", node.subscriptions)?;
+        metrics.gauge("accounts", "Accounts served", node.accounts)?;
+        metrics.counter(
+            "slow_consumers",
+            "Connections closed because they read too slowly",
+            node.slow_consumers,
+        )?;
+        metrics.counter(
+            "stale_connections",
+            "Connections closed because they did not answer pings",
+            node.stale_connections,
+        )?;
+        metrics.counter(
+            "protocol_errors",
+            "Connections closed because what they sent was not the protocol",
+            node.protocol_errors,
+        )?;
+        metrics.counters(
+            "auth_failures",
+            "Refused CONNECTs by deciding rule",
+            "rule",
+            node.auth_failures,
+        )?;
+
+        let mut accounts = Vec::new();
+        self.broker
+            .meters_visit(&mut |account, totals| accounts.push((account.to_string(), totals)));
+        for (name, help, read) in ACCOUNT_METERS {
+            let values = accounts
+                .iter()
+                .map(|(account, totals)| (account.as_str(), read(totals)));
+            metrics.counters(name, help, "account", values)?;
+        }
+
+        metrics.gauge(
+            "fleet_connected",
+            "Whether the stream to the control plane is open",
+            u64::from(self.status.is_connected()),
+        )?;
+        if let Some(cursor) = self.status.cursor() {
+            metrics.gauge(
+                "applied_epoch",
+                "Epoch of the configuration that is kept",
+                cursor.epoch,
+            )?;
+            metrics.gauge(
+                "applied_revision",
+                "Revision of the configuration that is kept",
+                cursor.revision,
+            )?;
+        }
+        metrics.counters(
+            "refused_documents",
+            "Documents and updates of the control plane that were refused, by reason",
+            "code",
+            self.status.refusals(),
+        )?;
+
+        let usage = self.usage.status();
+        metrics.gauge(
+            "usage_rows",
+            "Usage rows kept in memory and journal",
+            usage.rows as u64,
+        )?;
+        metrics.gauge(
+            "usage_acknowledged",
+            "Whether the control plane has stored all usage",
+            u64::from(usage.acknowledged),
+        )?;
+        let lag = ConstGauge::new(usage.journal_lag.as_secs_f64());
+        let help = "Time since all usage was in the journal";
+        lag.encode(
+            metrics
+                .0
+                .encode_descriptor("usage_journal_lag_seconds", help, None, MetricType::Gauge)?,
+        )
+    }
+}
+
+/// Name, help, and which of the meters.
+type AccountMeter = (&'static str, &'static str, fn(&MeterTotals) -> u64);
+
+const ACCOUNT_METERS: [AccountMeter; 5] = [
+    (
+        "account_messages_in",
+        "Messages accepted from the account's clients",
+        |totals| totals.messages_in,
+    ),
+    (
+        "account_bytes_in",
+        "Their bytes, headers and payloads",
+        |totals| totals.bytes_in,
+    ),
+    (
+        "account_messages_out",
+        "Messages written towards the account's clients",
+        |totals| totals.messages_out,
+    ),
+    (
+        "account_bytes_out",
+        "Their bytes, headers and payloads",
+        |totals| totals.bytes_out,
+    ),
+    (
+        "account_connections_opened",
+        "Connections opened by the account's clients",
+        |totals| totals.connections_opened,
+    ),
+];
+
+struct Encoder<'e>(DescriptorEncoder<'e>);
+
+impl Encoder<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        value.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    fn counters<L: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (value_of_label, value) in values {
+            let labels = [(label, value_of_label.as_ref())];
+            ConstCounter::new(value).encode(family.encode_family(as_set(&labels))?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Only names the trait, so that the array above is taken for the set it is.
+fn as_set<S: EncodeLabelSet>(labels: &S) -> &S {
+    labels
+}
