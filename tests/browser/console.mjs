@@ -38,7 +38,8 @@ const link = setting('CONSOLE_URL');
 const credsOut = setting('CREDS_OUT');
 const origin = new URL(link).origin;
 const watch = new Watch(origin);
-const userName = `browser-${Date.now().toString(36)}`;
+// Long, as names may be.
+const userName = `browser-${Date.now().toString(36)}-${'x'.repeat(40)}`;
 
 let current = 'start';
 async function step(name, body) {
@@ -56,6 +57,7 @@ function expect(condition, message) {
 let pictures = 0;
 async function look(page, name) {
   await watch.accessibility(page);
+  await watch.layout(page);
   if (process.env.SCREENSHOTS) {
     pictures += 1;
     const path = join(process.env.SCREENSHOTS, `${String(pictures).padStart(2, '0')}-${name}.png`);
@@ -71,13 +73,15 @@ async function openedPage(context) {
 
 /** Waits until a number on the page has grown to `least`, without a reload. */
 async function numberReaches(page, selector, least) {
-  await page.waitForFunction(
-    ([selector, least]) => {
-      const text = document.querySelector(selector)?.textContent ?? '';
-      return Number(text.replaceAll(',', '')) >= least;
-    },
-    [selector, least],
-  );
+  try {
+    await page.waitForFunction(
+      ([selector, least]) => Number(document.querySelector(selector)?.textContent.replaceAll(',', '')) >= least,
+      [selector, least],
+    );
+  } catch {
+    const shown = await page.locator(selector).textContent();
+    throw new Error(`${selector} shows ${shown} after ${STEP_MS / 1000} s, not ${least}`);
+  }
 }
 
 async function signInOnce(browser) {
@@ -92,8 +96,9 @@ async function signInOnce(browser) {
 
   await step('one click signs in', async () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.waitForURL(`${origin}/`);
-    await page.getByRole('heading', { level: 1, name: 'Accounts' }).waitFor();
+    const refused = page.getByRole('alert');
+    await page.getByRole('heading', { level: 1, name: 'Accounts' }).or(refused).waitFor();
+    if (await refused.count()) throw new Error(`the link was refused: ${await refused.textContent()}`);
     const session = (await context.cookies()).find((cookie) => cookie.name.endsWith('session'));
     expect(session, 'there is no session cookie');
     expect(session.httpOnly, 'scripts can read the session cookie');

@@ -49,6 +49,17 @@ export class Watch {
     await page.emulateMedia({ colorScheme: null });
   }
 
+  /** No page is wider than the window, be it a desk's or a phone's. */
+  async layout(page) {
+    const usual = page.viewportSize();
+    for (const width of [usual.width, 390]) {
+      await page.setViewportSize({ ...usual, width });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      if (wide > width) this.#complaints.push(`${page.url()} is ${wide} wide in a window of ${width}`);
+    }
+    await page.setViewportSize(usual);
+  }
+
   /** Throws when there was any complaint. */
   verdict() {
     if (this.#complaints.length > 0) {

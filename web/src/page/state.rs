@@ -37,7 +37,7 @@ impl AccountState {
         match self {
             AccountState::Serving => "Its cell serves the newest configuration.".to_owned(),
             AccountState::Applying => {
-                "Its cell has not acknowledged the newest configuration yet; it goes on with the one before."
+                "Its cell has not acknowledged the newest configuration yet. Until then it serves what it held before."
                     .to_owned()
             }
             AccountState::Refused { code, reason } => format!(

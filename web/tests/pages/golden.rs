@@ -3,13 +3,13 @@
 //! `UPDATE_GOLDEN=1 cargo nextest run -p tollway-web` writes the files anew;
 //! the difference is then read like any other change.
 
-use crate::samples;
-
 use std::path::Path;
 
 use askama::Template;
 use tollway_web::asset;
 use tollway_web::page::{ErrorPage, Shell};
+
+use crate::samples;
 
 /// A change of a style sheet must not touch each page's golden file.
 fn without_hashes(html: &str) -> String {

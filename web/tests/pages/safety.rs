@@ -1,10 +1,10 @@
 //! What tenants write stays text, and pages stay within their policy.
 
-use crate::samples;
-
 use askama::Template;
 use tollway_web::form::Field;
 use tollway_web::page::{AccountState, ConfirmPage, ErrorPage, Shell};
+
+use crate::samples;
 
 /// Breaks out of text, of a quoted attribute, and of a URL.
 const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";

@@ -80,7 +80,13 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
             accounts: vec![
                 row("berths", "cell-1", AccountState::Serving, 17, 24_000),
                 row("customs", "cell-1", suspended, 0, 0),
-                row("pilots", "cell-2", refused, 6, 880),
+                row(
+                    "consignments-of-the-northern-harbour-district-and-outer-piers-2",
+                    "cell-2",
+                    refused,
+                    6,
+                    880,
+                ),
             ],
             more: true,
         },
@@ -200,7 +206,12 @@ pub(crate) fn account() -> AccountPage {
                 "orders.confirmed.>, _INBOX.>",
             ),
             user(2, "dashboard", "nothing", "everything"),
-            user(9, "warehouse", "everything", "everything"),
+            user(
+                9,
+                "consignments-of-the-northern-harbour-district-and-outer-piers-2",
+                "everything",
+                "everything",
+            ),
         ],
         more_users: false,
         new_user: Some(NewUserForm::default()),
@@ -292,6 +303,7 @@ pub(crate) fn user() -> UserPage {
 pub(crate) fn user_for_a_viewer() -> UserPage {
     let mut page = user();
     page.shell = shell("Demo organization", "viewer");
+    page.name = "consignments-of-the-northern-harbour-district-and-outer-piers-2".into();
     page.may_issue = false;
     page.may_delete = false;
     page.issuances.may_revoke = false;
@@ -333,6 +345,7 @@ pub(crate) fn confirm() -> ConfirmPage {
         question: "Suspend orders?".into(),
         consequences: vec![
             "Its 42 connections are cut off, in about a second.".into(),
+            "The key is UCQZ4ELQI6YTWZLU7FM3BPIWKKDNDXT7LWCVNPWEDWVRTR6QB63R2YWV.".into(),
             "Clients that try to come back are refused.".into(),
             "Nothing is deleted: resume it and they come back by themselves.".into(),
         ],
