@@ -173,8 +173,10 @@ impl From<model::Account> for Account {
 impl From<model::AccountRollout> for AccountRollout {
     fn from(rollout: model::AccountRollout) -> Self {
         let applied = rollout.is_applied();
-        let (refused_code, refused_reason) =
-            rollout.refused.map(|refusal| (refusal.code, refusal.reason)).unwrap_or_default();
+        let (refused_code, refused_reason) = rollout
+            .refused
+            .map(|refusal| (refusal.code, refusal.reason))
+            .unwrap_or_default();
         Self {
             cell: rollout.cell.into(),
             revision: rollout.revision,

@@ -126,6 +126,10 @@ impl From<model::Node> for CellNode {
 
 impl From<model::Refusal> for CellRefusal {
     fn from(refusal: model::Refusal) -> Self {
-        Self { account: refusal.account.into(), code: refusal.code, reason: refusal.reason }
+        Self {
+            account: refusal.account.into(),
+            code: refusal.code,
+            reason: refusal.reason,
+        }
     }
 }

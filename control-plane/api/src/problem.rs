@@ -103,11 +103,19 @@ impl Problem {
             .into_errors()
             .into_iter()
             .map(|error| {
-                let field = if path.is_empty() { error.field } else { format!("{path}.{}", error.field) };
+                let field = if path.is_empty() {
+                    error.field
+                } else {
+                    format!("{path}.{}", error.field)
+                };
                 FieldError::new(field, error.code, error.detail)
             })
             .collect();
-        let details: Vec<_> = problem.errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+        let details: Vec<_> = problem
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.detail))
+            .collect();
         problem.with_detail(details.join("; "))
     }
 }

@@ -59,6 +59,9 @@ impl From<model::UsageTotals> for UsageTotals {
 
 impl From<model::UsageHour> for UsageHour {
     fn from(hour: model::UsageHour) -> Self {
-        Self { hour: hour.hour, usage: hour.usage.into() }
+        Self {
+            hour: hour.hour,
+            usage: hour.usage.into(),
+        }
     }
 }

@@ -5,16 +5,17 @@
 //! starts only open what is there.
 
 use serde_json::json;
+use time::OffsetDateTime;
 use tollway_authz::{Action, Scope};
 use tollway_claims::{EncodeError, KeyKind, OperatorClaims, Signer};
 use tollway_datastore::{
-    AccountSeeds, CertificateAuthorityRecord, Datastore, DatastoreError, NewApiToken, NewAuditEvent, NewOrganization,
-    NewSystemAccount, OperatorRecord, OrganizationInsertError, SystemTx, WrappedDataKey,
+    AccountSeeds, CertificateAuthorityRecord, Datastore, DatastoreError, NewApiToken, NewAuditEvent,
+    NewOrganization, NewSystemAccount, OperatorRecord, OrganizationInsertError, SystemTx, WrappedDataKey,
 };
 use tollway_model::{
-    AccountId, ApiTokenId, AuditEventId, CertificateAuthorityId, Name, OperatorId, Organization, OrganizationId, Role,
+    AccountId, ApiTokenId, AuditEventId, CertificateAuthorityId, Name, OperatorId, Organization,
+    OrganizationId, Role,
 };
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -117,11 +118,19 @@ async fn make(
     let platform_id = OrganizationId::new(unix_ms, random_array());
     let name: Name = PLATFORM_NAME.parse().expect("the platform's name is a name");
     let display_name = (&name).into();
-    let platform = NewOrganization { id: platform_id, name, display_name, is_platform: true, created_at: now };
+    let platform = NewOrganization {
+        id: platform_id,
+        name,
+        display_name,
+        is_platform: true,
+        created_at: now,
+    };
     tx.organization_insert(&platform).await?;
     let data_key = DataKey::generate(platform_id.uuid());
-    let wrapped =
-        WrappedDataKey { kek_id: kek.id().to_owned(), wrapped: kek.wrap(platform_id.uuid(), &data_key) };
+    let wrapped = WrappedDataKey {
+        kek_id: kek.id().to_owned(),
+        wrapped: kek.wrap(platform_id.uuid(), &data_key),
+    };
     tx.data_key_insert(platform_id, &wrapped, now).await?;
 
     let account_key = || Signer::generate(KeyKind::Account, random_array());
@@ -130,10 +139,23 @@ async fn make(
     tx.system_account_insert(&NewSystemAccount {
         id: AccountId::new(unix_ms, random_array()),
         organization_id: platform_id,
-        name: SYSTEM_ACCOUNT_NAME.parse().expect("the system account's name is a name"),
-        public_key: system.public().to_string().parse().expect("an account signer has an account key"),
-        signing_public_key: system_signing.public().to_string().parse().expect("an account signer has an account key"),
-        seeds: AccountSeeds { identity: seal(&system), signing: seal(&system_signing) },
+        name: SYSTEM_ACCOUNT_NAME
+            .parse()
+            .expect("the system account's name is a name"),
+        public_key: system
+            .public()
+            .to_string()
+            .parse()
+            .expect("an account signer has an account key"),
+        signing_public_key: system_signing
+            .public()
+            .to_string()
+            .parse()
+            .expect("an account signer has an account key"),
+        seeds: AccountSeeds {
+            identity: seal(&system),
+            signing: seal(&system_signing),
+        },
         created_at: now,
     })
     .await?;
@@ -147,8 +169,16 @@ async fn make(
     tx.operator_insert(&OperatorRecord {
         id: OperatorId::new(unix_ms, random_array()),
         name: OPERATOR_NAME.to_owned(),
-        public_key: identity.public().to_string().parse().expect("an operator signer has an operator key"),
-        signing_public_key: signing.public().to_string().parse().expect("an operator signer has an operator key"),
+        public_key: identity
+            .public()
+            .to_string()
+            .parse()
+            .expect("an operator signer has an operator key"),
+        signing_public_key: signing
+            .public()
+            .to_string()
+            .parse()
+            .expect("an operator signer has an operator key"),
         identity_seed: seal(&identity),
         signing_seed: seal(&signing),
         jwt: jwt.clone(),
@@ -168,7 +198,10 @@ async fn make(
     let detail = json!({ "operator": identity.public().to_string(), "authority": authority.fingerprint() });
     tx.audit_append(None, &event("installation", detail, now)).await?;
     tracing::info!(operator = %identity.public(), "the installation was made");
-    Ok(Installation { operator: OperatorKeys { jwt, signer: signing }, authority })
+    Ok(Installation {
+        operator: OperatorKeys { jwt, signer: signing },
+        authority,
+    })
 }
 
 async fn open(
@@ -177,26 +210,47 @@ async fn open(
     platform: &Organization,
 ) -> Result<Installation, BootstrapError> {
     let organization: Uuid = platform.id.uuid();
-    let wrapped = tx.data_key_get(platform.id).await?.ok_or(BootstrapError::Missing("platform data key"))?;
+    let wrapped = tx
+        .data_key_get(platform.id)
+        .await?
+        .ok_or(BootstrapError::Missing("platform data key"))?;
     if wrapped.kek_id != kek.id() {
-        return Err(BootstrapError::OtherKek { expected: wrapped.kek_id, found: kek.id().to_owned() });
+        return Err(BootstrapError::OtherKek {
+            expected: wrapped.kek_id,
+            found: kek.id().to_owned(),
+        });
     }
     let opened = |what| move |source| BootstrapError::Open { what, source };
-    let data_key = kek.unwrap(organization, &wrapped.wrapped).map_err(opened("the platform's data key"))?;
+    let data_key = kek
+        .unwrap(organization, &wrapped.wrapped)
+        .map_err(opened("the platform's data key"))?;
 
-    let record = tx.operator_get().await?.ok_or(BootstrapError::Missing("operator"))?;
+    let record = tx
+        .operator_get()
+        .await?
+        .ok_or(BootstrapError::Missing("operator"))?;
     let seed = data_key
         .open(record.signing_public_key.as_str(), &record.signing_seed)
         .map_err(opened("the operator's signing seed"))?;
     let seed = std::str::from_utf8(&seed).map_err(|error| BootstrapError::Seed(error.into()))?;
     let signer = Signer::from_seed(seed).map_err(|error| BootstrapError::Seed(error.into()))?;
 
-    let stored =
-        tx.certificate_authority_get().await?.ok_or(BootstrapError::Missing("certificate authority"))?;
+    let stored = tx
+        .certificate_authority_get()
+        .await?
+        .ok_or(BootstrapError::Missing("certificate authority"))?;
     let fingerprint = Authority::fingerprint_of(&stored.certificate);
-    let key = data_key.open(&fingerprint, &stored.private_key).map_err(opened("the authority's key"))?;
+    let key = data_key
+        .open(&fingerprint, &stored.private_key)
+        .map_err(opened("the authority's key"))?;
     let authority = Authority::load(&stored.certificate, &key)?;
-    Ok(Installation { operator: OperatorKeys { jwt: record.jwt, signer }, authority })
+    Ok(Installation {
+        operator: OperatorKeys {
+            jwt: record.jwt,
+            signer,
+        },
+        authority,
+    })
 }
 
 /// Makes the token with which the first person calls the API.
@@ -209,13 +263,19 @@ async fn make_first_token(
     let token = NewApiToken {
         id: ApiTokenId::new(clock::unix_ms(now), random_array()),
         role: Role::PlatformAdmin,
-        name: FIRST_TOKEN_NAME.parse().expect("the first token's name is a label"),
+        name: FIRST_TOKEN_NAME
+            .parse()
+            .expect("the first token's name is a label"),
         secret_hash: secret_hash(&secret),
         created_at: now,
         expires_at: None,
     };
     tx.platform_api_token_insert(&token).await?;
-    tx.audit_append(None, &event(&token.id.to_string(), json!({ "token": FIRST_TOKEN_NAME }), now)).await?;
+    tx.audit_append(
+        None,
+        &event(&token.id.to_string(), json!({ "token": FIRST_TOKEN_NAME }), now),
+    )
+    .await?;
     // Before the commit: a token that is stored but was never written out would lock everybody out,
     // while a file whose token was not stored is written again at the next start.
     folder.write_admin_token(&secret)?;

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 /// Now, in whole microseconds as Postgres keeps them: an answer then shows the same time as the row.
 pub fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
-    now.replace_microsecond(now.microsecond()).expect("a time's own microsecond is a valid one")
+    now.replace_microsecond(now.microsecond())
+        .expect("a time's own microsecond is a valid one")
 }
 
 /// Milliseconds since 1970, for ids.

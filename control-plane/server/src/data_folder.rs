@@ -41,7 +41,9 @@ pub struct DataFolderError {
 impl DataFolder {
     /// Opens the folder, and makes it when it does not exist.
     pub fn open(path: &Path) -> Result<Self, DataFolderError> {
-        let folder = Self { path: path.to_owned() };
+        let folder = Self {
+            path: path.to_owned(),
+        };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -52,7 +54,9 @@ impl DataFolder {
 
     /// The folder of a process that runs, or ran.
     pub fn existing(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self {
+            path: path.to_owned(),
+        }
     }
 
     /// Where the key-encryption key is, unless told otherwise.
@@ -77,14 +81,19 @@ impl DataFolder {
     /// The first API token.
     pub fn read_admin_token(&self) -> Result<Zeroizing<String>, DataFolderError> {
         let path = self.admin_token_file();
-        let text = fs::read_to_string(&path).map_err(|source| self.failed("read the admin token", &path, source))?;
+        let text =
+            fs::read_to_string(&path).map_err(|source| self.failed("read the admin token", &path, source))?;
         let text = Zeroizing::new(text);
         Ok(Zeroizing::new(text.trim().to_owned()))
     }
 
     /// Writes the first API token, for the owner alone.
     pub fn write_admin_token(&self, token: &str) -> Result<(), DataFolderError> {
-        self.replace(&self.admin_token_file(), "write the admin token", format!("{token}\n").as_bytes())
+        self.replace(
+            &self.admin_token_file(),
+            "write the admin token",
+            format!("{token}\n").as_bytes(),
+        )
     }
 
     /// The addresses that the running process got.
@@ -92,7 +101,13 @@ impl DataFolder {
         let path = self.ports_file();
         fs::read(&path)
             .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other))
-            .map_err(|source| self.failed("read the ports file (is the control plane running?)", &path, source))
+            .map_err(|source| {
+                self.failed(
+                    "read the ports file (is the control plane running?)",
+                    &path,
+                    source,
+                )
+            })
     }
 
     /// Tells the outside where we listen; the file appears whole.
@@ -115,7 +130,12 @@ impl DataFolder {
     fn replace(&self, path: &Path, step: &'static str, bytes: &[u8]) -> Result<(), DataFolderError> {
         let temporary = path.with_extension("new");
         let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&temporary)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&temporary, path)?;
@@ -125,7 +145,11 @@ impl DataFolder {
     }
 
     fn failed(&self, step: &'static str, path: &Path, source: io::Error) -> DataFolderError {
-        DataFolderError { step, path: path.to_owned(), source }
+        DataFolderError {
+            step,
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 

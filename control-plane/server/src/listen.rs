@@ -1,12 +1,6 @@
 //! Listeners, and the loop that serves HTTP/1.1 and HTTP/2 without TLS on one port.
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
@@ -22,12 +16,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{
-    CONNECTION_STREAMS_MAX, HEADER_LIST_BYTES_MAX, HEADER_WAIT, LISTEN_BACKLOG, PUBLIC_CONNECTIONS_MAX, STOP_WAIT,
+    CONNECTION_STREAMS_MAX, HEADER_LIST_BYTES_MAX, HEADER_WAIT, LISTEN_BACKLOG, PUBLIC_CONNECTIONS_MAX,
+    STOP_WAIT,
 };
 
 /// A port cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for {purpose}: stop the program that has the port, or choose another with {flag}")]
+#[error(
+    "cannot listen on {address} for {purpose}: stop the program that has the port, or choose another with {flag}"
+)]
 pub struct ListenError {
     address: SocketAddr,
     purpose: &'static str,
@@ -37,7 +34,11 @@ pub struct ListenError {
 }
 
 /// Opens a port; 0 means any free one. `flag` is the option that chooses it, for the error's advice.
-pub fn bind(address: SocketAddr, purpose: &'static str, flag: &'static str) -> Result<TcpListener, ListenError> {
+pub fn bind(
+    address: SocketAddr,
+    purpose: &'static str,
+    flag: &'static str,
+) -> Result<TcpListener, ListenError> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted process must not wait until the kernel has forgotten the last one's connections.
@@ -47,7 +48,12 @@ pub fn bind(address: SocketAddr, purpose: &'static str, flag: &'static str) -> R
         socket.listen(LISTEN_BACKLOG)?;
         TcpListener::from_std(socket.into())
     };
-    open().map_err(|source| ListenError { address, purpose, flag, source })
+    open().map_err(|source| ListenError {
+        address,
+        purpose,
+        flag,
+        source,
+    })
 }
 
 /// The address that a listener got; the one that was asked for, should the kernel not say.
@@ -73,9 +79,16 @@ pub async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// Serves `router` until `stop`, then lets open calls finish for at most [`STOP_WAIT`].
-pub fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> impl Future<Output = ()> + Send {
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_WAIT);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -96,7 +109,9 @@ pub fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> 
                 () = stop.cancelled() => break,
             };
             let service = TowerToHyperService::new(router.clone());
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // What ends a client's connection is the client's business; nothing is lost on our side.
@@ -108,7 +123,10 @@ pub fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> 
         }
         // New connections are refused from here on, by the kernel.
         drop(listener);
-        if tokio::time::timeout(STOP_WAIT, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(STOP_WAIT, graceful.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("some calls did not finish in time and were cut");
         }
     }

@@ -54,12 +54,24 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("tollway");
         let http_requests = Family::default();
-        registry.register("http_requests", "Requests served, by route and status", http_requests.clone());
+        registry.register(
+            "http_requests",
+            "Requests served, by route and status",
+            http_requests.clone(),
+        );
         let http_seconds: Family<RouteLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0]));
-        registry.register("http_request_seconds", "Time until the response began, by route", http_seconds.clone());
+        registry.register(
+            "http_request_seconds",
+            "Time until the response began, by route",
+            http_seconds.clone(),
+        );
         let fleet_nodes_connected = Gauge::default();
-        registry.register("fleet_nodes_connected", "Open fleet streams", fleet_nodes_connected.clone());
+        registry.register(
+            "fleet_nodes_connected",
+            "Open fleet streams",
+            fleet_nodes_connected.clone(),
+        );
         let cell_revision_lag = Family::default();
         registry.register(
             "cell_revision_lag",
@@ -67,9 +79,17 @@ impl Metrics {
             cell_revision_lag.clone(),
         );
         let usage_rows_stored = Counter::default();
-        registry.register("usage_rows_stored", "Usage rows written to Postgres", usage_rows_stored.clone());
+        registry.register(
+            "usage_rows_stored",
+            "Usage rows written to Postgres",
+            usage_rows_stored.clone(),
+        );
         let database_connections = Family::default();
-        registry.register("database_connections", "Connections of the Postgres pool", database_connections.clone());
+        registry.register(
+            "database_connections",
+            "Connections of the Postgres pool",
+            database_connections.clone(),
+        );
         Self(Arc::new(Inner {
             registry,
             http_requests,
@@ -87,9 +107,18 @@ impl Metrics {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
             _ => "other",
         };
-        let labels = HttpLabels { method: method.to_owned(), route: route.to_owned(), status };
+        let labels = HttpLabels {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
         self.0.http_requests.get_or_create(&labels).inc();
-        self.0.http_seconds.get_or_create(&RouteLabels { route: route.to_owned() }).observe(elapsed.as_secs_f64());
+        self.0
+            .http_seconds
+            .get_or_create(&RouteLabels {
+                route: route.to_owned(),
+            })
+            .observe(elapsed.as_secs_f64());
     }
 
     pub(crate) fn fleet_nodes_connected(&self, nodes: usize) {
@@ -97,8 +126,13 @@ impl Metrics {
     }
 
     pub(crate) fn cell_revision_lag(&self, cell: &str, revisions: u64) {
-        let labels = CellLabels { cell: cell.to_owned() };
-        self.0.cell_revision_lag.get_or_create(&labels).set(revisions as i64);
+        let labels = CellLabels {
+            cell: cell.to_owned(),
+        };
+        self.0
+            .cell_revision_lag
+            .get_or_create(&labels)
+            .set(revisions as i64);
     }
 
     pub(crate) fn usage_rows_stored(&self, rows: u64) {
@@ -107,8 +141,14 @@ impl Metrics {
 
     /// Sets the pool's gauges; called when the metrics are read.
     pub(crate) fn database_connections(&self, open: u64, idle: u64) {
-        self.0.database_connections.get_or_create(&StateLabels { state: "open" }).set(open);
-        self.0.database_connections.get_or_create(&StateLabels { state: "idle" }).set(idle);
+        self.0
+            .database_connections
+            .get_or_create(&StateLabels { state: "open" })
+            .set(open);
+        self.0
+            .database_connections
+            .get_or_create(&StateLabels { state: "idle" })
+            .set(idle);
     }
 
     /// All metrics as OpenMetrics text.

@@ -23,7 +23,9 @@ impl RequestId {
     /// The caller's own, when it has the form.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=REQUEST_ID_LEN_MAX).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
         fits.then(|| Self(text.into()))
     }
 
@@ -52,7 +54,13 @@ mod tests {
     #[test]
     fn only_short_plain_words_are_taken_over() {
         assert!(RequestId::parse("deploy-42_A").is_some());
-        for text in ["", "two words", "line\nbreak", "umlaut-\u{fc}", &"a".repeat(REQUEST_ID_LEN_MAX + 1)] {
+        for text in [
+            "",
+            "two words",
+            "line\nbreak",
+            "umlaut-\u{fc}",
+            &"a".repeat(REQUEST_ID_LEN_MAX + 1),
+        ] {
             assert!(RequestId::parse(text).is_none(), "{text:?}");
         }
     }

@@ -99,18 +99,39 @@ impl ControlPlane {
         let metrics = Metrics::new();
         let hub = FleetHub::new(metrics.clone());
         let operator = installation.operator;
-        let app = App::new(AppParts { datastore, kek, operator, authority, hub, metrics });
+        let app = App::new(AppParts {
+            datastore,
+            kek,
+            operator,
+            authority,
+            hub,
+            metrics,
+        });
         let stop = CancellationToken::new();
         let public_router = http::public_router(app.clone()).await;
         let tasks = vec![
             tokio::spawn(listen::serve(public, public_router, stop.clone())),
-            tokio::spawn(listen::serve(internal, http::internal_router(app.clone()), stop.clone())),
+            tokio::spawn(listen::serve(
+                internal,
+                http::internal_router(app.clone()),
+                stop.clone(),
+            )),
             tokio::spawn(fleet::serve(nodes, tls, app.clone(), stop.clone())),
-            tokio::spawn(pass_signals(app.datastore().clone(), app.hub().clone(), stop.clone())),
+            tokio::spawn(pass_signals(
+                app.datastore().clone(),
+                app.hub().clone(),
+                stop.clone(),
+            )),
         ];
         folder.write_ports(&ports)?;
         tracing::info!(api = %ports.api, fleet = %ports.fleet, metrics = %ports.metrics, "the control plane serves");
-        Ok(Self { app, folder, ports, stop, tasks })
+        Ok(Self {
+            app,
+            folder,
+            ports,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.

@@ -6,8 +6,8 @@ use tollway_authz::{Action, Scope};
 use tollway_claims::{KeyKind, Signer};
 use tollway_datastore::{AccountInsertError, AccountSeeds, CellPlaceError, NewAccount, TenantTx};
 use tollway_model::{
-    Account, AccountId, AccountLimits, AccountLimitsChange, AccountRef, InvalidTransition, Name, OrganizationId,
-    SuspensionReason,
+    Account, AccountId, AccountLimits, AccountLimitsChange, AccountRef, InvalidTransition, Name,
+    OrganizationId, SuspensionReason,
 };
 
 use super::{
@@ -43,9 +43,17 @@ pub async fn create(
         .unwrap(scope.organization().uuid(), &wrapped.wrapped)
         .map_err(AppError::internal("open the organization's data key"))?;
     let cell = tx.cell_place(wanted_cell.as_ref()).await?;
-    let (identity, signing) =
-        (Signer::generate(KeyKind::Account, random_array()), Signer::generate(KeyKind::Account, random_array()));
-    let key = |signer: &Signer| signer.public().to_string().parse().expect("an account signer has an account key");
+    let (identity, signing) = (
+        Signer::generate(KeyKind::Account, random_array()),
+        Signer::generate(KeyKind::Account, random_array()),
+    );
+    let key = |signer: &Signer| {
+        signer
+            .public()
+            .to_string()
+            .parse()
+            .expect("an account signer has an account key")
+    };
     let seal = |signer: &Signer| data_key.seal(&signer.public().to_string(), signer.seed().as_bytes());
     let account = tx
         .account_insert(&NewAccount {
@@ -54,13 +62,17 @@ pub async fn create(
             cell_id: cell.id,
             public_key: key(&identity),
             signing_public_key: key(&signing),
-            seeds: AccountSeeds { identity: seal(&identity), signing: seal(&signing) },
+            seeds: AccountSeeds {
+                identity: seal(&identity),
+                signing: seal(&signing),
+            },
             limits,
             created_at: op.now(),
         })
         .await?;
     let detail = json!({ "name": account.name, "cell": cell.name, "public_key": account.public_key });
-    tx.audit_append(&op.audit(Action::AccountCreate, account.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::AccountCreate, account.id, detail))
+        .await?;
     finish(op, &scope, tx, account, wait).await
 }
 
@@ -68,11 +80,19 @@ pub async fn create(
 pub async fn get(op: &OpContext, account: &str) -> Result<api::Account, AppError> {
     let (scope, account) = op.authorize_account(Action::AccountRead, account).await?;
     let mut tx = op.app().datastore().begin(&scope).await?;
-    Ok(tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?.into())
+    Ok(tx
+        .account_get(&account)
+        .await?
+        .ok_or(ProblemCode::NotFound)?
+        .into())
 }
 
 /// Lists the accounts of an organization.
-pub async fn list(op: &OpContext, organization: &str, page: PageParams) -> Result<api::Page<api::Account>, AppError> {
+pub async fn list(
+    op: &OpContext,
+    organization: &str,
+    page: PageParams,
+) -> Result<api::Page<api::Account>, AppError> {
     let scope = op.authorize_in(Action::AccountList, organization)?;
     let page = page.check()?;
     let mut tx = op.app().datastore().begin(&scope).await?;
@@ -97,13 +117,16 @@ pub async fn update(
         subscriptions: change.limits.subscriptions,
         payload_bytes: change.limits.payload_bytes,
     };
-    account.limits = before.changed(&change).map_err(|fields| Problem::invalid_fields("limits", fields))?;
+    account.limits = before
+        .changed(&change)
+        .map_err(|fields| Problem::invalid_fields("limits", fields))?;
     tx.account_limits_set(account.id, &account.limits).await?;
     let detail = json!({
         "before": api::AccountLimits::from(before),
         "after": api::AccountLimits::from(account.limits),
     });
-    tx.audit_append(&op.audit(Action::AccountUpdate, account.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::AccountUpdate, account.id, detail))
+        .await?;
     finish(op, &scope, tx, account, wait).await
 }
 
@@ -116,14 +139,19 @@ pub async fn suspend(
 ) -> Result<api::Account, AppError> {
     let (scope, account) = op.authorize_account(Action::AccountSuspend, account).await?;
     // Operators often have no reason to tell; tenants are told at least who decided.
-    let reason = if suspend.reason.is_empty() { "suspended by the operator" } else { &suspend.reason };
+    let reason = if suspend.reason.is_empty() {
+        "suspended by the operator"
+    } else {
+        &suspend.reason
+    };
     let reason: SuspensionReason = reason.parse().map_err(invalid_text("reason"))?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let mut account = lock(&mut tx, &account).await?;
     let detail = json!({ "reason": reason });
     account.stage = account.stage.suspend(op.now(), reason)?;
     tx.account_stage_set(account.id, &account.stage).await?;
-    tx.audit_append(&op.audit(Action::AccountSuspend, account.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::AccountSuspend, account.id, detail))
+        .await?;
     finish(op, &scope, tx, account, wait).await
 }
 
@@ -134,7 +162,8 @@ pub async fn resume(op: &OpContext, account: &str, wait: Wait) -> Result<api::Ac
     let mut account = lock(&mut tx, &account).await?;
     account.stage = account.stage.resume()?;
     tx.account_stage_set(account.id, &account.stage).await?;
-    tx.audit_append(&op.audit(Action::AccountResume, account.id, json!({}))).await?;
+    tx.audit_append(&op.audit(Action::AccountResume, account.id, json!({})))
+        .await?;
     finish(op, &scope, tx, account, wait).await
 }
 
@@ -146,7 +175,8 @@ pub async fn delete(op: &OpContext, account: &str, wait: Wait) -> Result<(), App
     account.stage = account.stage.delete(op.now())?;
     tx.account_stage_set(account.id, &account.stage).await?;
     let detail = json!({ "name": account.name, "public_key": account.public_key });
-    tx.audit_append(&op.audit(Action::AccountDelete, account.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::AccountDelete, account.id, detail))
+        .await?;
     finish(op, &scope, tx, account, wait).await?;
     Ok(())
 }
@@ -156,7 +186,11 @@ pub async fn rollout(op: &OpContext, account: &str) -> Result<api::AccountRollou
     let (scope, account) = op.authorize_account(Action::AccountRolloutRead, account).await?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
-    Ok(tx.account_rollout(account.id).await?.ok_or(ProblemCode::NotFound)?.into())
+    Ok(tx
+        .account_rollout(account.id)
+        .await?
+        .ok_or(ProblemCode::NotFound)?
+        .into())
 }
 
 /// The account, which nobody else changes until the transaction ends.
@@ -182,9 +216,9 @@ async fn finish(
 impl From<AccountInsertError> for AppError {
     fn from(error: AccountInsertError) -> Self {
         match error {
-            AccountInsertError::NameTaken { .. } => {
-                Problem::new(ProblemCode::NameTaken).with_detail(error.to_string()).into()
-            }
+            AccountInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
+                .with_detail(error.to_string())
+                .into(),
             AccountInsertError::OrganizationGone => ProblemCode::NotFound.into(),
             AccountInsertError::Datastore(error) => error.into(),
         }

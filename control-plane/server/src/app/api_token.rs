@@ -23,9 +23,18 @@ pub async fn create(
 ) -> Result<api::ApiTokenWithSecret, AppError> {
     let scope = op.authorize_in(Action::ApiTokenCreate, organization)?;
     let name = new.name.parse().map_err(invalid_text("name"))?;
-    let role = new.role.parse::<Role>().ok().filter(|role| role.is_in_organization()).ok_or_else(|| {
-        Problem::invalid_field("role", "invalid_role", "must be owner, admin, developer or viewer")
-    })?;
+    let role = new
+        .role
+        .parse::<Role>()
+        .ok()
+        .filter(|role| role.is_in_organization())
+        .ok_or_else(|| {
+            Problem::invalid_field(
+                "role",
+                "invalid_role",
+                "must be owner, admin, developer or viewer",
+            )
+        })?;
     let lifetime = lifetime(new.lifetime_seconds, LIFETIME_SECONDS_MAX)?;
     let secret = random_text(API_TOKEN_PREFIX);
 
@@ -42,13 +51,21 @@ pub async fn create(
         })
         .await?;
     let detail = json!({ "name": token.name, "role": token.role });
-    tx.audit_append(&op.audit(Action::ApiTokenCreate, token.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::ApiTokenCreate, token.id, detail))
+        .await?;
     tx.commit().await?;
-    Ok(api::ApiTokenWithSecret { api_token: token.into(), secret: secret.to_string() })
+    Ok(api::ApiTokenWithSecret {
+        api_token: token.into(),
+        secret: secret.to_string(),
+    })
 }
 
 /// Lists the tokens of the organization.
-pub async fn list(op: &OpContext, organization: &str, page: PageParams) -> Result<api::Page<api::ApiToken>, AppError> {
+pub async fn list(
+    op: &OpContext,
+    organization: &str,
+    page: PageParams,
+) -> Result<api::Page<api::ApiToken>, AppError> {
     let scope = op.authorize_in(Action::ApiTokenList, organization)?;
     let page = page.check()?;
     let mut tx = op.app().datastore().begin(&scope).await?;
@@ -64,6 +81,7 @@ pub async fn delete(op: &OpContext, organization: &str, token: &str) -> Result<(
     if !tx.api_token_delete(token).await? {
         return Err(ProblemCode::NotFound.into());
     }
-    tx.audit_append(&op.audit(Action::ApiTokenDelete, token, json!({}))).await?;
+    tx.audit_append(&op.audit(Action::ApiTokenDelete, token, json!({})))
+        .await?;
     Ok(tx.commit().await?)
 }

@@ -23,8 +23,18 @@ pub async fn create(op: &OpContext, new: api::NewCell) -> Result<api::Cell, AppE
     let name: Name = new.name.parse().map_err(invalid_name("name"))?;
     let id = CellId::new(op.unix_ms(), random_array());
     let mut tx = op.app().datastore().begin_system(&scope).await?;
-    let cell = tx.cell_insert(&NewCell { id, name, created_at: op.now() }).await?;
-    tx.audit_append(None, &op.audit(Action::CellCreate, id, json!({ "name": cell.name }))).await?;
+    let cell = tx
+        .cell_insert(&NewCell {
+            id,
+            name,
+            created_at: op.now(),
+        })
+        .await?;
+    tx.audit_append(
+        None,
+        &op.audit(Action::CellCreate, id, json!({ "name": cell.name })),
+    )
+    .await?;
     let summary = tx.cell_summary(&id.into()).await?.ok_or(ProblemCode::NotFound)?;
     tx.commit().await?;
     Ok(summary.into())
@@ -74,7 +84,15 @@ pub async fn create_enrolment_token(
         expires_at,
     };
     tx.enrolment_token_insert(&token).await?;
-    tx.audit_append(None, &op.audit(Action::EnrolmentTokenCreate, cell.id, json!({ "cell": cell.name }))).await?;
+    tx.audit_append(
+        None,
+        &op.audit(
+            Action::EnrolmentTokenCreate,
+            cell.id,
+            json!({ "cell": cell.name }),
+        ),
+    )
+    .await?;
     tx.commit().await?;
     let token = format!("{}.{}", secret.as_str(), op.app().authority().fingerprint());
     Ok(api::EnrolmentToken { token, expires_at })
@@ -83,9 +101,9 @@ pub async fn create_enrolment_token(
 impl From<CellInsertError> for AppError {
     fn from(error: CellInsertError) -> Self {
         match error {
-            CellInsertError::NameTaken { .. } => {
-                Problem::new(ProblemCode::NameTaken).with_detail(error.to_string()).into()
-            }
+            CellInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
+                .with_detail(error.to_string())
+                .into(),
             CellInsertError::Datastore(error) => error.into(),
         }
     }

@@ -18,7 +18,11 @@ impl OpContext {
     /// commit, because the cell's row stays locked from here on.
     ///
     /// `account` is the account as this transaction left it, locked or just inserted.
-    pub(super) async fn publish_document(&self, tx: &mut TenantTx, account: &Account) -> Result<(), AppError> {
+    pub(super) async fn publish_document(
+        &self,
+        tx: &mut TenantTx,
+        account: &Account,
+    ) -> Result<(), AppError> {
         let version = account.version + 1;
         let revocations = tx.account_revocations(account.id, self.now()).await?;
         let suspended = match &account.stage {
@@ -56,7 +60,9 @@ impl OpContext {
             Err(PublishError::Datastore(error)) => Err(error.into()),
             // The system account lives in no cell; to callers there is no such account.
             Err(PublishError::NotNext) if account.cell.is_none() => Err(ProblemCode::NotFound.into()),
-            Err(error @ PublishError::NotNext) => Err(AppError::internal("publish the account's document")(error)),
+            Err(error @ PublishError::NotNext) => {
+                Err(AppError::internal("publish the account's document")(error))
+            }
         }
     }
 
@@ -91,9 +97,15 @@ impl OpContext {
                 return Ok(());
             }
             if let Some(refusal) = rollout.refused {
-                let detail = format!("the cell {} refused the document: {} ({})", rollout.cell, refusal.reason, refusal.code);
+                let detail = format!(
+                    "the cell {} refused the document: {} ({})",
+                    rollout.cell, refusal.reason, refusal.code
+                );
                 let error = tollway_api::FieldError::new("", refusal.code, refusal.reason);
-                return Err(Problem::new(ProblemCode::DocumentRefused).with_detail(detail).with_error(error).into());
+                return Err(Problem::new(ProblemCode::DocumentRefused)
+                    .with_detail(detail)
+                    .with_error(error)
+                    .into());
             }
             let look = (Instant::now() + LOOK_INTERVAL).min(deadline);
             // A closed channel cannot be: we hold the hub. Either way, time decides.
@@ -103,15 +115,24 @@ impl OpContext {
                     "the change is stored as revision {} of the cell {}, which has applied {}; it stands, and is applied when the cell is back",
                     rollout.revision, rollout.cell, rollout.applied_revision
                 );
-                return Err(Problem::new(ProblemCode::NotAppliedYet).with_detail(detail).into());
+                return Err(Problem::new(ProblemCode::NotAppliedYet)
+                    .with_detail(detail)
+                    .into());
             }
         }
     }
 
     /// The key that signs the account's users, opened for this call.
-    pub(super) async fn account_signer(&self, tx: &mut TenantTx, account: &Account) -> Result<Signer, AppError> {
+    pub(super) async fn account_signer(
+        &self,
+        tx: &mut TenantTx,
+        account: &Account,
+    ) -> Result<Signer, AppError> {
         let wrapped = tx.data_key_get().await?.ok_or(ProblemCode::NotFound)?;
-        let seeds = tx.account_seeds_get(account.id).await?.ok_or(ProblemCode::NotFound)?;
+        let seeds = tx
+            .account_seeds_get(account.id)
+            .await?
+            .ok_or(ProblemCode::NotFound)?;
         let data_key = self
             .app()
             .kek()
@@ -120,7 +141,8 @@ impl OpContext {
         let seed = data_key
             .open(account.signing_public_key.as_str(), &seeds.signing)
             .map_err(AppError::internal("open the account's signing seed"))?;
-        let seed = std::str::from_utf8(&seed).map_err(AppError::internal("read the account's signing seed"))?;
+        let seed =
+            std::str::from_utf8(&seed).map_err(AppError::internal("read the account's signing seed"))?;
         Signer::from_seed(seed).map_err(AppError::internal("read the account's signing seed"))
     }
 }

@@ -31,7 +31,10 @@ pub enum AppError {
 impl AppError {
     /// For `map_err`: names the step that failed through our own fault.
     pub(crate) fn internal<E: Into<Box<dyn Error + Send + Sync>>>(step: &'static str) -> impl Fn(E) -> Self {
-        move |source| Self::Internal { step, source: source.into() }
+        move |source| Self::Internal {
+            step,
+            source: source.into(),
+        }
     }
 }
 

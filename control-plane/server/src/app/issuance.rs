@@ -26,7 +26,10 @@ pub async fn create(
 
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
-    let user = tx.user_get(account.id, user).await?.ok_or(ProblemCode::NotFound)?;
+    let user = tx
+        .user_get(account.id, user)
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
     let signer = op.account_signer(&mut tx, &account).await?;
     let expires_at = lifetime.map(|lifetime| op.now() + lifetime);
     let token = UserTokenSource {
@@ -36,7 +39,9 @@ pub async fn create(
         expires_at: expires_at.map(|at| at.unix_timestamp()),
         connection_types: Vec::new(),
     };
-    let creds = token.issue(&signer, op.now().unix_timestamp()).map_err(AppError::internal("sign the user JWT"))?;
+    let creds = token
+        .issue(&signer, op.now().unix_timestamp())
+        .map_err(AppError::internal("sign the user JWT"))?;
     let key = creds.signer.public().to_string();
     let issuance = tx
         .issuance_insert(&NewIssuance {
@@ -49,9 +54,13 @@ pub async fn create(
         })
         .await?;
     let detail = json!({ "account": account.id, "user": user.id, "public_key": key });
-    tx.audit_append(&op.audit(Action::IssuanceCreate, issuance.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::IssuanceCreate, issuance.id, detail))
+        .await?;
     tx.commit().await?;
-    Ok(api::IssuedCredentials { issuance: issuance.into(), creds: creds.format().to_string() })
+    Ok(api::IssuedCredentials {
+        issuance: issuance.into(),
+        creds: creds.format().to_string(),
+    })
 }
 
 /// Lists what was issued for a user.
@@ -66,7 +75,10 @@ pub async fn list(
     let page = page.check()?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
-    let user = tx.user_get(account.id, user).await?.ok_or(ProblemCode::NotFound)?;
+    let user = tx
+        .user_get(account.id, user)
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
     Ok(tx.issuance_list(account.id, user.id, &page).await?.into())
 }
 
@@ -84,14 +96,18 @@ pub async fn revoke(
     let id: IssuanceId = issuance.parse().map_err(|_| ProblemCode::NotFound)?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = account::lock(&mut tx, &account).await?;
-    let issuance = tx.issuance_revoke(account.id, user, id, op.now()).await?.ok_or(ProblemCode::NotFound)?;
+    let issuance = tx
+        .issuance_revoke(account.id, user, id, op.now())
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
     if issuance.revoked_at != Some(op.now()) {
         drop(tx);
         op.document_published(&scope, &account, wait).await?;
         return Ok(issuance.into());
     }
     let detail = json!({ "account": account.id, "user": user, "public_key": issuance.public_key });
-    tx.audit_append(&op.audit(Action::IssuanceRevoke, id, detail)).await?;
+    tx.audit_append(&op.audit(Action::IssuanceRevoke, id, detail))
+        .await?;
     op.publish_document(&mut tx, &account).await?;
     tx.commit().await?;
     op.document_published(&scope, &account, wait).await?;

@@ -31,7 +31,9 @@ pub(crate) use error::chain;
 pub use op::OpContext;
 pub use page::{PageParams, Wait};
 
-use crate::{bounds::APPLY_WAITERS_MAX, fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey};
+use crate::{
+    bounds::APPLY_WAITERS_MAX, fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey,
+};
 
 /// Everything that calls share. Clones are the same one.
 #[derive(Clone)]
@@ -69,7 +71,10 @@ pub struct OperatorKeys {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: AppParts) -> Self {
-        Self(Arc::new(Shared { parts, apply_waiters: Semaphore::new(APPLY_WAITERS_MAX) }))
+        Self(Arc::new(Shared {
+            parts,
+            apply_waiters: Semaphore::new(APPLY_WAITERS_MAX),
+        }))
     }
 
     pub(crate) fn datastore(&self) -> &Datastore {
@@ -90,7 +95,10 @@ impl App {
 
     /// A place among the calls that wait for cells; there are only so many.
     pub(crate) fn apply_waiter(&self) -> Result<SemaphorePermit<'_>, AppError> {
-        self.0.apply_waiters.try_acquire().map_err(|_| ProblemCode::Overloaded.into())
+        self.0
+            .apply_waiters
+            .try_acquire()
+            .map_err(|_| ProblemCode::Overloaded.into())
     }
 
     pub(crate) fn hub(&self) -> &FleetHub {

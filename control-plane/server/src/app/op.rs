@@ -29,7 +29,12 @@ pub struct OpContext {
 impl App {
     /// The context of a call by somebody whose identity was proved.
     pub fn op(&self, principal: Principal, request_id: RequestId) -> OpContext {
-        OpContext { app: self.clone(), principal, request_id, now: clock::now() }
+        OpContext {
+            app: self.clone(),
+            principal,
+            request_id,
+            now: clock::now(),
+        }
     }
 
     /// The context of a call with an API token.
@@ -74,7 +79,11 @@ impl OpContext {
     }
 
     /// May the caller do this in the organization with this id?
-    pub(super) fn authorize_in(&self, action: Action, organization: &str) -> Result<Scope<OrganizationId>, AppError> {
+    pub(super) fn authorize_in(
+        &self,
+        action: Action,
+        organization: &str,
+    ) -> Result<Scope<OrganizationId>, AppError> {
         let organization = organization.parse().map_err(|_| ProblemCode::NotFound)?;
         Ok(authorize(&self.principal, action, organization)?)
     }
@@ -96,8 +105,15 @@ impl OpContext {
             // Another organization's account is looked for at home, and not found there.
             Some(home) => home,
             None => {
-                let mut tx = self.app.datastore().begin_system(&Scope::system("account_locate")).await?;
-                tx.account_locate(&account).await?.ok_or(ProblemCode::NotFound)?.organization_id
+                let mut tx = self
+                    .app
+                    .datastore()
+                    .begin_system(&Scope::system("account_locate"))
+                    .await?;
+                tx.account_locate(&account)
+                    .await?
+                    .ok_or(ProblemCode::NotFound)?
+                    .organization_id
             }
         };
         Ok((authorize(&self.principal, action, organization)?, account))

@@ -3,9 +3,7 @@
 use serde_json::json;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::{Action, authorize};
-use tollway_datastore::{
-    NewOrganization, OrganizationDeleteError, OrganizationInsertError, WrappedDataKey,
-};
+use tollway_datastore::{NewOrganization, OrganizationDeleteError, OrganizationInsertError, WrappedDataKey};
 use tollway_model::{DisplayName, Name, OrganizationId};
 
 use super::{
@@ -28,12 +26,19 @@ pub async fn create(op: &OpContext, new: api::NewOrganization) -> Result<api::Or
         wrapped: op.app().kek().wrap(id.uuid(), &DataKey::generate(id.uuid())),
     };
 
-    let new = NewOrganization { id, name, display_name, is_platform: false, created_at: op.now() };
+    let new = NewOrganization {
+        id,
+        name,
+        display_name,
+        is_platform: false,
+        created_at: op.now(),
+    };
     let mut tx = op.app().datastore().begin_system(&scope).await?;
     let organization = tx.organization_insert(&new).await?;
     tx.data_key_insert(id, &data_key, op.now()).await?;
     let detail = json!({ "name": organization.name });
-    tx.audit_append(Some(id), &op.audit(Action::OrganizationCreate, id, detail)).await?;
+    tx.audit_append(Some(id), &op.audit(Action::OrganizationCreate, id, detail))
+        .await?;
     tx.commit().await?;
     Ok(organization.into())
 }
@@ -52,8 +57,13 @@ pub async fn list(op: &OpContext, page: PageParams) -> Result<api::Page<api::Org
         let scope = authorize(op.principal(), Action::OrganizationRead, home)?;
         let mut tx = op.app().datastore().begin(&scope).await?;
         let own = tx.organization_get().await?;
-        let items = own.into_iter().filter(|own| page.after().is_none_or(|after| own.id > after));
-        return Ok(api::Page { items: items.map(api::Organization::from).collect(), next_cursor: None });
+        let items = own
+            .into_iter()
+            .filter(|own| page.after().is_none_or(|after| own.id > after));
+        return Ok(api::Page {
+            items: items.map(api::Organization::from).collect(),
+            next_cursor: None,
+        });
     }
     let scope = op.authorize_platform(Action::OrganizationList)?;
     let mut tx = op.app().datastore().begin_system(&scope).await?;
@@ -66,7 +76,8 @@ pub async fn delete(op: &OpContext, organization: &str) -> Result<(), AppError> 
     let id: OrganizationId = organization.parse().map_err(|_| ProblemCode::NotFound)?;
     let mut tx = op.app().datastore().begin_system(&scope).await?;
     tx.organization_delete(id, op.now()).await?;
-    tx.audit_append(Some(id), &op.audit(Action::OrganizationDelete, id, json!({}))).await?;
+    tx.audit_append(Some(id), &op.audit(Action::OrganizationDelete, id, json!({})))
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -74,9 +85,9 @@ pub async fn delete(op: &OpContext, organization: &str) -> Result<(), AppError> 
 impl From<OrganizationInsertError> for AppError {
     fn from(error: OrganizationInsertError) -> Self {
         match error {
-            OrganizationInsertError::NameTaken { .. } => {
-                Problem::new(ProblemCode::NameTaken).with_detail(error.to_string()).into()
-            }
+            OrganizationInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
+                .with_detail(error.to_string())
+                .into(),
             OrganizationInsertError::Datastore(error) => error.into(),
         }
     }
@@ -86,9 +97,9 @@ impl From<OrganizationDeleteError> for AppError {
     fn from(error: OrganizationDeleteError) -> Self {
         match error {
             OrganizationDeleteError::NotFound => ProblemCode::NotFound.into(),
-            OrganizationDeleteError::HasAccounts { .. } => {
-                Problem::new(ProblemCode::OrganizationNotEmpty).with_detail(error.to_string()).into()
-            }
+            OrganizationDeleteError::HasAccounts { .. } => Problem::new(ProblemCode::OrganizationNotEmpty)
+                .with_detail(error.to_string())
+                .into(),
             OrganizationDeleteError::Datastore(error) => error.into(),
         }
     }

@@ -16,7 +16,10 @@ pub struct PageParams {
 impl PageParams {
     /// From a message, where 0 is the usual number.
     pub fn from_message(limit: u32, cursor: String) -> Self {
-        Self { limit: (limit != 0).then_some(limit), cursor }
+        Self {
+            limit: (limit != 0).then_some(limit),
+            cursor,
+        }
     }
 
     pub(super) fn check<I: Id>(&self) -> Result<PageRequest<I>, AppError> {

@@ -44,10 +44,13 @@ pub async fn request(
         expires_at: Some(op.now().unix_timestamp() + REQUEST_JWT_SECONDS),
         connection_types: vec![IN_PROCESS.to_owned()],
     };
-    let creds = token.issue(&signer, op.now().unix_timestamp()).map_err(AppError::internal("sign the user JWT"))?;
+    let creds = token
+        .issue(&signer, op.now().unix_timestamp())
+        .map_err(AppError::internal("sign the user JWT"))?;
     // Noted before it is done: a message into a tenant's account never goes unrecorded.
     let detail = json!({ "subject": request.subject, "payload_bytes": request.payload.len() });
-    tx.audit_append(&op.audit(Action::AccountRequest, account.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::AccountRequest, account.id, detail))
+        .await?;
     tx.commit().await?;
 
     let wait = Duration::from_millis(deadline_ms.into()) + REQUEST_LANE_SLACK;
@@ -64,7 +67,10 @@ pub async fn request(
     };
     let replies = op.app().hub().request(cell, question, wait).await?;
     let reply = replies.into_iter().next().ok_or(ProblemCode::DeadlineExceeded)?;
-    Ok(api::RequestInAccountReply { payload: reply.payload, headers: reply.headers })
+    Ok(api::RequestInAccountReply {
+        payload: reply.payload,
+        headers: reply.headers,
+    })
 }
 
 impl From<LaneError> for AppError {
@@ -74,9 +80,9 @@ impl From<LaneError> for AppError {
             LaneError::Overloaded => ProblemCode::Overloaded.into(),
             LaneError::DeadlineExceeded => ProblemCode::DeadlineExceeded.into(),
             LaneError::Failed { code, .. } if code == "no_responders" => ProblemCode::NoResponders.into(),
-            LaneError::Failed { code, reason } => {
-                Problem::new(ProblemCode::RequestRefused).with_detail(format!("{reason} ({code})")).into()
-            }
+            LaneError::Failed { code, reason } => Problem::new(ProblemCode::RequestRefused)
+                .with_detail(format!("{reason} ({code})"))
+                .into(),
         }
     }
 }

@@ -28,9 +28,16 @@ pub async fn link_create(op: &OpContext) -> Result<Zeroizing<String>, AppError> 
     let mut tx = op.app().datastore().begin_system(&scope).await?;
     tx.sign_in_link_insert(&link).await?;
     let detail = serde_json::json!({ "role": link.role });
-    tx.audit_append(None, &op.audit(Action::SignInLinkCreate, "sign_in_link", detail)).await?;
+    tx.audit_append(None, &op.audit(Action::SignInLinkCreate, "sign_in_link", detail))
+        .await?;
     tx.commit().await?;
     Ok(secret)
+}
+
+/// Path and query of the link with this secret, on the public port.
+pub fn link_path(secret: &str) -> String {
+    // The secret is base64url, which a query holds as it is.
+    format!("/sign-in?token={secret}")
 }
 
 impl App {
@@ -53,7 +60,10 @@ impl App {
             user_agent: user_agent.to_owned(),
         };
         let mut tx = self.datastore().begin_auth().await?;
-        let session = tx.sign_in(&secret_hash(link_secret), &new).await?.ok_or(ProblemCode::Unauthorized)?;
+        let session = tx
+            .sign_in(&secret_hash(link_secret), &new)
+            .await?
+            .ok_or(ProblemCode::Unauthorized)?;
         tx.commit().await?;
         Ok((secret, session))
     }
@@ -68,7 +78,9 @@ impl App {
         request_id: RequestId,
     ) -> Result<(OpContext, AuthenticatedSession), AppError> {
         let mut tx = self.datastore().begin_auth().await?;
-        let session = tx.session_lookup(&secret_hash(cookie), clock::now(), SESSION_IDLE_MAX).await?;
+        let session = tx
+            .session_lookup(&secret_hash(cookie), clock::now(), SESSION_IDLE_MAX)
+            .await?;
         tx.commit().await?;
         let session = session.ok_or(ProblemCode::Unauthorized)?;
         Ok((self.op(session.principal, request_id), session))

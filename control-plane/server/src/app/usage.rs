@@ -24,8 +24,15 @@ pub async fn read(
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
     let hours = tx.usage_hours(account.id, from, to).await?;
-    let total = hours.iter().fold(UsageTotals::default(), |total, hour| total.plus(&hour.usage));
-    Ok(api::AccountUsage { from, to, hours: hours.into_iter().map(api::UsageHour::from).collect(), total: total.into() })
+    let total = hours
+        .iter()
+        .fold(UsageTotals::default(), |total, hour| total.plus(&hour.usage));
+    Ok(api::AccountUsage {
+        from,
+        to,
+        hours: hours.into_iter().map(api::UsageHour::from).collect(),
+        total: total.into(),
+    })
 }
 
 /// The whole hours that a call asks about.
@@ -36,7 +43,9 @@ fn span(
 ) -> Result<(OffsetDateTime, OffsetDateTime), AppError> {
     let invalid = |field: &str, detail: &str| {
         let error = FieldError::new(field, "out_of_range", detail);
-        Problem::new(ProblemCode::InvalidQuery).with_detail(format!("{field}: {detail}")).with_error(error)
+        Problem::new(ProblemCode::InvalidQuery)
+            .with_detail(format!("{field}: {detail}"))
+            .with_error(error)
     };
     let far = "must be a time that RFC 3339 can write";
     // The end of the current hour: what is counted in it belongs to the answer.
@@ -60,12 +69,18 @@ fn span(
 
 fn hour_down(time: OffsetDateTime) -> Option<OffsetDateTime> {
     let seconds = time.unix_timestamp().div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
-    OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|time| (0..=9999).contains(&time.year()))
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .filter(|time| (0..=9999).contains(&time.year()))
 }
 
 fn hour_up(time: OffsetDateTime) -> Option<OffsetDateTime> {
     let down = hour_down(time)?;
-    if down == time { Some(down) } else { down.checked_add(Duration::HOUR).and_then(hour_down) }
+    if down == time {
+        Some(down)
+    } else {
+        down.checked_add(Duration::HOUR).and_then(hour_down)
+    }
 }
 
 #[cfg(test)]
@@ -79,14 +94,23 @@ mod tests {
     #[test]
     fn without_times_it_is_the_day_up_to_the_end_of_this_hour() {
         let (from, to) = span(NOW, None, None).unwrap();
-        assert_eq!((from, to), (datetime!(2026-11-20 11:00 UTC), datetime!(2026-11-21 11:00 UTC)));
+        assert_eq!(
+            (from, to),
+            (datetime!(2026-11-20 11:00 UTC), datetime!(2026-11-21 11:00 UTC))
+        );
     }
 
     #[test]
     fn times_are_rounded_to_the_hours_that_hold_them() {
-        let asked = (Some(datetime!(2026-11-21 08:59:59 UTC)), Some(datetime!(2026-11-21 09:00:01 UTC)));
+        let asked = (
+            Some(datetime!(2026-11-21 08:59:59 UTC)),
+            Some(datetime!(2026-11-21 09:00:01 UTC)),
+        );
         let (from, to) = span(NOW, asked.0, asked.1).unwrap();
-        assert_eq!((from, to), (datetime!(2026-11-21 08:00 UTC), datetime!(2026-11-21 10:00 UTC)));
+        assert_eq!(
+            (from, to),
+            (datetime!(2026-11-21 08:00 UTC), datetime!(2026-11-21 10:00 UTC))
+        );
     }
 
     #[test]

@@ -6,10 +6,7 @@ use tollway_authz::Action;
 use tollway_datastore::{NewUser, UserInsertError};
 use tollway_model::{Name, Permissions, UserId};
 
-use super::{
-    AppError, OpContext, PageParams, Wait, account,
-    error::invalid_name,
-};
+use super::{AppError, OpContext, PageParams, Wait, account, error::invalid_name};
 use crate::secrets::random_array;
 
 /// Creates a user. Nothing has to travel.
@@ -30,7 +27,8 @@ pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<
         })
         .await?;
     let detail = json!({ "account": account.id, "name": user.name, "permissions": user.permissions });
-    tx.audit_append(&op.audit(Action::UserCreate, user.id, detail)).await?;
+    tx.audit_append(&op.audit(Action::UserCreate, user.id, detail))
+        .await?;
     tx.commit().await?;
     Ok(user.into())
 }
@@ -41,7 +39,11 @@ pub async fn get(op: &OpContext, account: &str, user: &str) -> Result<api::User,
     let user: UserId = user.parse().map_err(|_| ProblemCode::NotFound)?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
-    Ok(tx.user_get(account.id, user).await?.ok_or(ProblemCode::NotFound)?.into())
+    Ok(tx
+        .user_get(account.id, user)
+        .await?
+        .ok_or(ProblemCode::NotFound)?
+        .into())
 }
 
 /// Lists the users of an account.
@@ -64,7 +66,8 @@ pub async fn delete(op: &OpContext, account: &str, user: &str, wait: Wait) -> Re
     }
     let revoked = tx.issuance_revoke_all(account.id, user, op.now()).await?;
     let detail = json!({ "account": account.id, "revoked": revoked });
-    tx.audit_append(&op.audit(Action::UserDelete, user, detail)).await?;
+    tx.audit_append(&op.audit(Action::UserDelete, user, detail))
+        .await?;
     if revoked == 0 {
         // Nobody holds credentials of this user: there is nothing for the cell to know.
         return Ok(tx.commit().await?);
@@ -77,9 +80,9 @@ pub async fn delete(op: &OpContext, account: &str, user: &str, wait: Wait) -> Re
 impl From<UserInsertError> for AppError {
     fn from(error: UserInsertError) -> Self {
         match error {
-            UserInsertError::NameTaken { .. } => {
-                Problem::new(ProblemCode::NameTaken).with_detail(error.to_string()).into()
-            }
+            UserInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
+                .with_detail(error.to_string())
+                .into(),
             UserInsertError::AccountNotFound => ProblemCode::NotFound.into(),
             UserInsertError::Datastore(error) => error.into(),
         }

@@ -1,8 +1,8 @@
 //! An account's signed document: its JWT, and the statement that travels beside it.
 
 use tollway_claims::{
-    AccountClaims, EncodeError, InvalidLimit, Limit, NatsLimits, PublicKey, Signer, StatementClaims, TollwayClaim,
-    TollwayLimits,
+    AccountClaims, EncodeError, InvalidLimit, Limit, NatsLimits, PublicKey, Signer, StatementClaims,
+    TollwayClaim, TollwayLimits,
 };
 
 /// Everything the document of one account depends on.
@@ -63,7 +63,8 @@ pub enum CompileError {
 impl AccountDocumentSource {
     /// Compiles and signs; `operator` is the operator's signing key, `now` is in seconds since 1970.
     pub fn compile(&self, operator: &Signer, now: i64) -> Result<AccountDocument, CompileError> {
-        let limit = |field, value| Limit::try_from(value).map_err(|source| CompileError::Limit { field, source });
+        let limit =
+            |field, value| Limit::try_from(value).map_err(|source| CompileError::Limit { field, source });
         let connections = limit("connections_max", self.connections_max)?;
         let subscriptions = limit("subscriptions_max", self.subscriptions_max)?;
         let mut claims = AccountClaims::new(operator.public(), self.account, &self.name, now);
@@ -78,8 +79,13 @@ impl AccountDocumentSource {
         for (user, until) in &self.revocations {
             claims.revocations.revoke(*user, *until);
         }
-        claims.tollway =
-            Some(TollwayClaim { version: self.version, limits: TollwayLimits { connections, subscriptions } });
+        claims.tollway = Some(TollwayClaim {
+            version: self.version,
+            limits: TollwayLimits {
+                connections,
+                subscriptions,
+            },
+        });
         let statement = StatementClaims {
             issuer: operator.public(),
             subject: self.account,
@@ -128,7 +134,10 @@ mod tests {
     fn a_node_that_pinned_the_operator_reads_back_what_the_rows_say() {
         let (signing, trust) = operator();
         let user = Signer::generate(KeyKind::User, [5; 32]).public();
-        let source = AccountDocumentSource { revocations: vec![(user, 1_500)], ..source() };
+        let source = AccountDocumentSource {
+            revocations: vec![(user, 1_500)],
+            ..source()
+        };
         let document = source.compile(&signing, 2_000).unwrap();
         let claims = trust.verify_account(&document.account_jwt, 2_001).unwrap();
         assert_eq!(claims.version(), Some(7));
@@ -137,7 +146,10 @@ mod tests {
         assert_eq!(claims.tollway.unwrap().limits.subscriptions, Limit::AtMost(200));
         assert!(claims.signing_key(&source.signing_key).is_some());
         assert!(claims.is_revoked(&user, 1_500) && !claims.is_revoked(&user, 1_501));
-        assert_eq!(claims.expires_at, None, "an outage of the control plane must cut nobody off");
+        assert_eq!(
+            claims.expires_at, None,
+            "an outage of the control plane must cut nobody off"
+        );
         let statement = trust.verify_statement(&document.statement_jwt, 2_001).unwrap();
         assert_eq!((statement.version, statement.suspended), (7, None));
     }
@@ -145,7 +157,10 @@ mod tests {
     #[test]
     fn suspension_travels_in_the_statement() {
         let (signing, trust) = operator();
-        let source = AccountDocumentSource { suspended: Some("unpaid".into()), ..source() };
+        let source = AccountDocumentSource {
+            suspended: Some("unpaid".into()),
+            ..source()
+        };
         let document = source.compile(&signing, 2_000).unwrap();
         let statement = trust.verify_statement(&document.statement_jwt, 2_001).unwrap();
         assert_eq!(statement.suspended.as_deref(), Some("unpaid"));
@@ -154,16 +169,25 @@ mod tests {
     #[test]
     fn the_same_rows_at_the_same_time_make_the_same_document() {
         let (signing, _) = operator();
-        assert_eq!(source().compile(&signing, 2_000).unwrap(), source().compile(&signing, 2_000).unwrap());
+        assert_eq!(
+            source().compile(&signing, 2_000).unwrap(),
+            source().compile(&signing, 2_000).unwrap()
+        );
     }
 
     #[test]
     fn numbers_that_are_no_limits_make_no_document() {
         let (signing, _) = operator();
-        let source = AccountDocumentSource { connections_max: -2, ..source() };
+        let source = AccountDocumentSource {
+            connections_max: -2,
+            ..source()
+        };
         assert!(matches!(
             source.compile(&signing, 2_000),
-            Err(CompileError::Limit { field: "connections_max", .. })
+            Err(CompileError::Limit {
+                field: "connections_max",
+                ..
+            })
         ));
     }
 }

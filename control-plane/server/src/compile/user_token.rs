@@ -1,8 +1,8 @@
 //! User JWTs: what an account says about one of its users.
 
 use tollway_claims::{
-    ConnectionType, EncodeError, KeyKind, Permissions, PublicKey, ResponsePermission, Rules, Signer, UserClaims,
-    UserCreds,
+    ConnectionType, EncodeError, KeyKind, Permissions, PublicKey, ResponsePermission, Rules, Signer,
+    UserClaims, UserCreds,
 };
 
 use crate::secrets::random_array;
@@ -34,15 +34,24 @@ impl UserTokenSource {
         claims.issuer_account = Some(self.account);
         claims.expires_at = self.expires_at;
         claims.limits.permissions = claimed(&self.permissions);
-        claims.limits.allowed_connection_types.clone_from(&self.connection_types);
-        Ok(UserCreds { jwt: claims.encode(account)?, signer })
+        claims
+            .limits
+            .allowed_connection_types
+            .clone_from(&self.connection_types);
+        Ok(UserCreds {
+            jwt: claims.encode(account)?,
+            signer,
+        })
     }
 }
 
 /// The claim's form of our permissions.
 fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
     let lists = permissions.lists();
-    let mut publish = Rules { allow: lists.publish_allow.clone(), deny: lists.publish_deny.clone() };
+    let mut publish = Rules {
+        allow: lists.publish_allow.clone(),
+        deny: lists.publish_deny.clone(),
+    };
     let responses = lists.allow_responses.then(|| {
         // Beside leave to respond, an empty list would allow nothing; ours allows everything.
         if publish.allow.is_empty() {
@@ -52,7 +61,10 @@ fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
     });
     Permissions {
         publish,
-        subscribe: Rules { allow: lists.subscribe_allow.clone(), deny: lists.subscribe_deny.clone() },
+        subscribe: Rules {
+            allow: lists.subscribe_allow.clone(),
+            deny: lists.subscribe_deny.clone(),
+        },
         responses,
     }
 }
@@ -60,8 +72,8 @@ fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
 #[cfg(test)]
 mod tests {
     use tollway_claims::{
-        AccountClaims, ConnectionFacts, OperatorClaims, PermissionSet, Proof, SignedUser, Trust, authenticate,
-        encode_signature,
+        AccountClaims, ConnectionFacts, OperatorClaims, PermissionSet, Proof, SignedUser, Trust,
+        authenticate, encode_signature,
     };
     use tollway_model::PermissionLists;
 
@@ -84,9 +96,13 @@ mod tests {
     #[test]
     fn issued_creds_let_their_holder_in_until_they_end() {
         let operator = Signer::generate(KeyKind::Operator, [1; 32]);
-        let (account, signing) =
-            (Signer::generate(KeyKind::Account, [2; 32]), Signer::generate(KeyKind::Account, [3; 32]));
-        let operator_jwt = OperatorClaims::new(operator.public(), "demo", 1).encode(&operator).unwrap();
+        let (account, signing) = (
+            Signer::generate(KeyKind::Account, [2; 32]),
+            Signer::generate(KeyKind::Account, [3; 32]),
+        );
+        let operator_jwt = OperatorClaims::new(operator.public(), "demo", 1)
+            .encode(&operator)
+            .unwrap();
         let trust = Trust::from_operator_jwt(&operator_jwt).unwrap();
         let mut claims = AccountClaims::new(operator.public(), account.public(), "orders", 1);
         claims.signing_keys = vec![signing.public().into()];
@@ -96,7 +112,10 @@ mod tests {
         let signature = encode_signature(&creds.signer.sign(b"nonce"));
         let connect = |now| {
             let facts = ConnectionFacts {
-                proof: Proof::Nonce { nonce: b"nonce", signature: Some(&signature) },
+                proof: Proof::Nonce {
+                    nonce: b"nonce",
+                    signature: Some(&signature),
+                },
                 client_ip: None,
                 connection_type: ConnectionType::Standard,
                 now,
@@ -116,8 +135,16 @@ mod tests {
 
     #[test]
     fn leave_to_respond_narrows_nothing_when_everything_may_be_published() {
-        let claims = claimed(&permissions(PermissionLists { allow_responses: true, ..Default::default() }));
-        assert!(PermissionSet::compile(&claims).unwrap().may_publish(b"anything.at.all").is_allowed());
+        let claims = claimed(&permissions(PermissionLists {
+            allow_responses: true,
+            ..Default::default()
+        }));
+        assert!(
+            PermissionSet::compile(&claims)
+                .unwrap()
+                .may_publish(b"anything.at.all")
+                .is_allowed()
+        );
     }
 
     #[test]

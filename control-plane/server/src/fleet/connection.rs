@@ -49,8 +49,10 @@ pub fn connections(
     tokio::spawn(async move {
         loop {
             let accepted = async {
-                let permit =
-                    Arc::clone(&handshakes).acquire_owned().await.expect("the semaphore is never closed");
+                let permit = Arc::clone(&handshakes)
+                    .acquire_owned()
+                    .await
+                    .expect("the semaphore is never closed");
                 (permit, accept(&listener).await)
             };
             let (permit, stream) = tokio::select! {
@@ -80,7 +82,10 @@ impl FleetConnection {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .and_then(|certificate| NodeCertificate::read(certificate).ok());
-        Self { stream, peer: FleetPeer { certificate } }
+        Self {
+            stream,
+            peer: FleetPeer { certificate },
+        }
     }
 }
 
@@ -93,7 +98,11 @@ impl Connected for FleetConnection {
 }
 
 impl AsyncRead for FleetConnection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -30,7 +30,9 @@ impl Start {
         if held.epoch != wanted.epoch {
             return Self::Snapshot;
         }
-        let applied = applied.filter(|applied| applied.epoch == wanted.epoch).map_or(0, |applied| applied.revision);
+        let applied = applied
+            .filter(|applied| applied.epoch == wanted.epoch)
+            .map_or(0, |applied| applied.revision);
         Self::After(held.revision.min(applied))
     }
 }
@@ -50,24 +52,42 @@ mod tests {
 
     #[test]
     fn a_node_gets_what_it_missed() {
-        assert_eq!(Start::of(Some(cursor(1, 3)), cursor(1, 5), Some(cursor(1, 3))), Start::After(3));
+        assert_eq!(
+            Start::of(Some(cursor(1, 3)), cursor(1, 5), Some(cursor(1, 3))),
+            Start::After(3)
+        );
     }
 
     #[test]
     fn changes_whose_acknowledgement_was_lost_are_sent_again() {
-        assert_eq!(Start::of(Some(cursor(1, 5)), cursor(1, 5), Some(cursor(1, 2))), Start::After(2));
+        assert_eq!(
+            Start::of(Some(cursor(1, 5)), cursor(1, 5), Some(cursor(1, 2))),
+            Start::After(2)
+        );
         assert_eq!(Start::of(Some(cursor(1, 5)), cursor(1, 5), None), Start::After(0));
-        assert_eq!(Start::of(Some(cursor(2, 5)), cursor(2, 5), Some(cursor(1, 9))), Start::After(0));
+        assert_eq!(
+            Start::of(Some(cursor(2, 5)), cursor(2, 5), Some(cursor(1, 9))),
+            Start::After(0)
+        );
     }
 
     #[test]
     fn a_node_of_an_older_epoch_gets_everything() {
-        assert_eq!(Start::of(Some(cursor(1, 9)), cursor(2, 5), Some(cursor(1, 9))), Start::Snapshot);
+        assert_eq!(
+            Start::of(Some(cursor(1, 9)), cursor(2, 5), Some(cursor(1, 9))),
+            Start::Snapshot
+        );
     }
 
     #[test]
     fn a_node_that_knows_more_than_the_database_begins_a_new_epoch() {
-        assert_eq!(Start::of(Some(cursor(1, 9)), cursor(1, 5), Some(cursor(1, 5))), Start::NewEpoch);
-        assert_eq!(Start::of(Some(cursor(2, 1)), cursor(1, 5), Some(cursor(1, 5))), Start::NewEpoch);
+        assert_eq!(
+            Start::of(Some(cursor(1, 9)), cursor(1, 5), Some(cursor(1, 5))),
+            Start::NewEpoch
+        );
+        assert_eq!(
+            Start::of(Some(cursor(2, 1)), cursor(1, 5), Some(cursor(1, 5))),
+            Start::NewEpoch
+        );
     }
 }

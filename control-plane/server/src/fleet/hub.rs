@@ -99,7 +99,13 @@ impl FleetHub {
 
     /// Tells the senders of a cell that it should hold something new.
     pub fn wake_cell(&self, cell: CellId) {
-        for attached in self.0.attached.lock().values().filter(|attached| attached.cell == cell) {
+        for attached in self
+            .0
+            .attached
+            .lock()
+            .values()
+            .filter(|attached| attached.cell == cell)
+        {
             attached.wake.notify_one();
         }
     }
@@ -123,15 +129,27 @@ impl FleetHub {
 
     /// Whether a node of the cell is attached to this process.
     pub fn is_attached(&self, cell: CellId) -> bool {
-        self.0.attached.lock().values().any(|attached| attached.cell == cell)
+        self.0
+            .attached
+            .lock()
+            .values()
+            .any(|attached| attached.cell == cell)
     }
 
     /// Asks the cell's node and waits for all answers.
-    pub async fn request(&self, cell: CellId, request: Request, wait: Duration) -> Result<Vec<Reply>, LaneError> {
+    pub async fn request(
+        &self,
+        cell: CellId,
+        request: Request,
+        wait: Duration,
+    ) -> Result<Vec<Reply>, LaneError> {
         let lane = {
             let all = self.0.attached.lock();
             // The newest stream, should a cell ever have several nodes.
-            let newest = all.values().filter(|attached| attached.cell == cell).max_by_key(|attached| attached.stream);
+            let newest = all
+                .values()
+                .filter(|attached| attached.cell == cell)
+                .max_by_key(|attached| attached.stream);
             Arc::clone(&newest.ok_or(LaneError::Away)?.lane)
         };
         lane.request(request, wait).await
@@ -142,7 +160,10 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         self.lane.close();
         let mut all = self.hub.0.attached.lock();
-        if all.get(&self.node).is_some_and(|attached| attached.stream == self.stream) {
+        if all
+            .get(&self.node)
+            .is_some_and(|attached| attached.stream == self.stream)
+        {
             all.remove(&self.node);
         }
         self.hub.0.metrics.fleet_nodes_connected(all.len());

@@ -7,10 +7,10 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, timeout},
 };
-use tonic::Status;
 use tollway_proto::fleet::{
     ControlMessage, Reply, Request, RequestFailure, Response, control_message, response::Outcome,
 };
+use tonic::Status;
 
 use crate::bounds::NODE_REQUESTS_MAX;
 
@@ -61,11 +61,18 @@ pub enum LaneError {
 
 impl Lane {
     pub(crate) fn new(outbox: mpsc::Sender<Result<ControlMessage, Status>>) -> Self {
-        Self { outbox, state: Mutex::default() }
+        Self {
+            outbox,
+            state: Mutex::default(),
+        }
     }
 
     /// Sends `request` (whose `id` is chosen here) and waits for all its answers.
-    pub(crate) async fn request(&self, mut request: Request, wait: Duration) -> Result<Vec<Reply>, LaneError> {
+    pub(crate) async fn request(
+        &self,
+        mut request: Request,
+        wait: Duration,
+    ) -> Result<Vec<Reply>, LaneError> {
         let (done, answer) = oneshot::channel();
         let id = {
             let mut state = self.state.lock();
@@ -78,18 +85,29 @@ impl Lane {
             state.last_id += 1;
             let id = state.last_id;
             let replies_max = request.replies_max.max(1) as usize;
-            state.open.insert(id, Waiting { replies: Vec::new(), replies_max, done });
+            state.open.insert(
+                id,
+                Waiting {
+                    replies: Vec::new(),
+                    replies_max,
+                    done,
+                },
+            );
             id
         };
         // Removes the entry however this function ends, also when the caller goes away.
         let _open = OpenRequest { lane: self, id };
         request.id = id;
-        let message = ControlMessage { message: Some(control_message::Message::Request(request)) };
+        let message = ControlMessage {
+            message: Some(control_message::Message::Request(request)),
+        };
         let exchange = async {
             self.outbox.send(Ok(message)).await.map_err(|_| LaneError::Away)?;
             answer.await.unwrap_or(Err(LaneError::Away))
         };
-        timeout(wait, exchange).await.unwrap_or(Err(LaneError::DeadlineExceeded))
+        timeout(wait, exchange)
+            .await
+            .unwrap_or(Err(LaneError::DeadlineExceeded))
     }
 
     /// Takes an answer of the node. Answers that nobody waits for any more are dropped.
@@ -156,8 +174,15 @@ mod tests {
     }
 
     fn reply(id: u64, payload: &[u8], last: bool) -> Response {
-        let reply = Reply { headers: Vec::new(), payload: payload.to_vec() };
-        Response { id, outcome: Some(Outcome::Reply(reply)), last }
+        let reply = Reply {
+            headers: Vec::new(),
+            payload: payload.to_vec(),
+        };
+        Response {
+            id,
+            outcome: Some(Outcome::Reply(reply)),
+            last,
+        }
     }
 
     #[tokio::test]
@@ -182,7 +207,10 @@ mod tests {
         let (lane, mut sent) = lane();
         let asking = {
             let lane = Arc::clone(&lane);
-            let request = Request { replies_max: 10, ..Request::default() };
+            let request = Request {
+                replies_max: 10,
+                ..Request::default()
+            };
             tokio::spawn(async move { lane.request(request, Duration::from_secs(5)).await })
         };
         let id = sent_id(&mut sent).await;
@@ -210,6 +238,9 @@ mod tests {
         sent_id(&mut sent).await;
         lane.close();
         assert_eq!(asking.await.unwrap(), Err(LaneError::Away));
-        assert_eq!(lane.request(Request::default(), Duration::from_secs(5)).await, Err(LaneError::Away));
+        assert_eq!(
+            lane.request(Request::default(), Duration::from_secs(5)).await,
+            Err(LaneError::Away)
+        );
     }
 }

@@ -5,11 +5,11 @@
 //! it is stored.
 
 use tokio::{sync::mpsc, time::sleep};
-use tonic::Status;
 use tollway_authz::Scope;
 use tollway_datastore::{Acknowledged, Acknowledgement, DatastoreError, FleetSignal, LiveRow, UsageStored};
 use tollway_model::{Cursor, Node, Refusal, UsageRow, UsageTotals};
 use tollway_proto::fleet::{self, Ack, ControlMessage, LiveReport, UsageAck, UsageReport, control_message};
+use tonic::Status;
 
 use super::{hub::Attachment, sender::Unacknowledged};
 use crate::{
@@ -47,7 +47,10 @@ impl Recorder<'_> {
     }
 
     async fn record_ack(&self, ack: Ack) {
-        let Some(cursor) = ack.cursor.map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision }) else {
+        let Some(cursor) = ack
+            .cursor
+            .map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision })
+        else {
             tracing::warn!("the node acknowledged without a cursor");
             return;
         };
@@ -59,7 +62,11 @@ impl Recorder<'_> {
             .into_iter()
             .filter_map(|refusal| {
                 let account = refusal.account.parse().ok()?;
-                Some(Refusal { account, code: refusal.code, reason: refusal.reason })
+                Some(Refusal {
+                    account,
+                    code: refusal.code,
+                    reason: refusal.reason,
+                })
             })
             .collect();
         for refusal in &refused {
@@ -69,7 +76,11 @@ impl Recorder<'_> {
             );
         }
         tracing::debug!(request_id = ack.request_id, %cursor, refused = refused.len(), "the node acknowledged");
-        let acknowledgement = Acknowledgement { cursor, refused, snapshot };
+        let acknowledgement = Acknowledgement {
+            cursor,
+            refused,
+            snapshot,
+        };
         let mut attempts = Attempts::new("note an acknowledgement");
         let noted = loop {
             match self.note(&acknowledgement).await {
@@ -81,7 +92,12 @@ impl Recorder<'_> {
         match noted {
             Acknowledged::Noted => {
                 self.app.hub().acknowledged();
-                if let Err(error) = self.app.datastore().signal(FleetSignal::Applied(self.node.cell_id)).await {
+                if let Err(error) = self
+                    .app
+                    .datastore()
+                    .signal(FleetSignal::Applied(self.node.cell_id))
+                    .await
+                {
                     tracing::debug!(error = chain(&error), "could not tell other control planes");
                 }
             }
@@ -103,11 +119,19 @@ impl Recorder<'_> {
         };
         self.app.metrics().usage_rows_stored(stored.stored as u64);
         if stored.dropped + unreadable > 0 {
-            tracing::warn!(dropped = stored.dropped, unreadable, "rows of a usage report were left out");
+            tracing::warn!(
+                dropped = stored.dropped,
+                unreadable,
+                "rows of a usage report were left out"
+            );
         }
         // Rows that were left out are acknowledged too: repeating them would change nothing.
-        let ack = UsageAck { sequence: report.sequence };
-        let message = ControlMessage { message: Some(control_message::Message::UsageAck(ack)) };
+        let ack = UsageAck {
+            sequence: report.sequence,
+        };
+        let message = ControlMessage {
+            message: Some(control_message::Message::UsageAck(ack)),
+        };
         // A stream that has ended needs no acknowledgement; the node reports again on the next one.
         let _ = self.outbox.send(Ok(message)).await;
     }
@@ -118,7 +142,11 @@ impl Recorder<'_> {
             .iter()
             .filter_map(|live| {
                 let account = live.account.parse().ok()?;
-                Some(LiveRow { account, connections: live.connections, subscriptions: live.subscriptions })
+                Some(LiveRow {
+                    account,
+                    connections: live.connections,
+                    subscriptions: live.subscriptions,
+                })
             })
             .collect();
         let store = async {
@@ -134,13 +162,19 @@ impl Recorder<'_> {
 
     async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, DatastoreError> {
         let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
-        let noted = tx.cell_acknowledge(self.node.cell_id, acknowledgement, clock::now()).await?;
+        let noted = tx
+            .cell_acknowledge(self.node.cell_id, acknowledgement, clock::now())
+            .await?;
         tx.commit().await?;
         Ok(noted)
     }
 
     async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("metering")).await?;
+        let mut tx = self
+            .app
+            .datastore()
+            .begin_system(&Scope::system("metering"))
+            .await?;
         let stored = tx.usage_store(self.node.id, rows, clock::now()).await?;
         tx.commit().await?;
         Ok(stored)
@@ -160,13 +194,24 @@ impl Attempts {
 
     /// `false` when the database will never take it.
     async fn again(&mut self, error: &DatastoreError) -> bool {
-        if !matches!(error, DatastoreError::Unavailable { .. } | DatastoreError::Contended { .. }) {
-            tracing::error!(error = chain(error), what = self.what, "what the node reports cannot be stored");
+        if !matches!(
+            error,
+            DatastoreError::Unavailable { .. } | DatastoreError::Contended { .. }
+        ) {
+            tracing::error!(
+                error = chain(error),
+                what = self.what,
+                "what the node reports cannot be stored"
+            );
             return false;
         }
         if !self.told {
             self.told = true;
-            tracing::warn!(error = chain(error), what = self.what, "cannot store what the node reports; trying on");
+            tracing::warn!(
+                error = chain(error),
+                what = self.what,
+                "cannot store what the node reports; trying on"
+            );
         }
         sleep(RECORD_RETRY_INTERVAL).await;
         true

@@ -7,11 +7,11 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
-use tonic::Status;
 use tollway_authz::Scope;
 use tollway_datastore::{Datastore, DatastoreError};
 use tollway_model::{AttachmentId, Cell, CellDocument, Cursor, Node};
 use tollway_proto::fleet::{self, AccountDocument, ControlMessage, Update, control_message};
+use tonic::Status;
 
 use super::{cursor::Start, hub::Attachment};
 use crate::{
@@ -106,7 +106,10 @@ impl Sender<'_> {
                 // Said once: the node serves on, and we look again every second.
                 Err(SendError::Datastore(error)) if !database_away => {
                     database_away = true;
-                    tracing::warn!(error = chain(&error), "cannot read what the cell should hold; trying on");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "cannot read what the cell should hold; trying on"
+                    );
                 }
                 Err(SendError::Datastore(_)) => {}
             }
@@ -166,7 +169,9 @@ impl Sender<'_> {
     async fn cell(&self) -> Result<Cell, SendError> {
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
         // A cell with a node is never deleted.
-        tx.cell_get(&self.node.cell_id.into()).await?.ok_or(SendError::Gone)
+        tx.cell_get(&self.node.cell_id.into())
+            .await?
+            .ok_or(SendError::Gone)
     }
 
     async fn begin_epoch(&self) -> Result<Cursor, SendError> {
@@ -182,13 +187,18 @@ impl Sender<'_> {
         let mut batch = Outgoing::new(self, false);
         loop {
             let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-            let documents = tx.cell_delta(self.node.cell_id, after, UPDATE_PART_ACCOUNTS_MAX).await?;
+            let documents = tx
+                .cell_delta(self.node.cell_id, after, UPDATE_PART_ACCOUNTS_MAX)
+                .await?;
             drop(tx);
             let is_last = documents.len() < UPDATE_PART_ACCOUNTS_MAX as usize;
             after = documents.last().map_or(after, |last| last.revision);
             batch.add(documents).await?;
             if is_last {
-                let cursor = Cursor { epoch: wanted.epoch, revision: after.max(wanted.revision) };
+                let cursor = Cursor {
+                    epoch: wanted.epoch,
+                    revision: after.max(wanted.revision),
+                };
                 return batch.finish(cursor).await;
             }
         }
@@ -201,8 +211,9 @@ impl Sender<'_> {
         let mut after = None;
         loop {
             let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-            let documents =
-                tx.cell_snapshot(self.node.cell_id, after.as_ref(), UPDATE_PART_ACCOUNTS_MAX).await?;
+            let documents = tx
+                .cell_snapshot(self.node.cell_id, after.as_ref(), UPDATE_PART_ACCOUNTS_MAX)
+                .await?;
             drop(tx);
             let is_last = documents.len() < UPDATE_PART_ACCOUNTS_MAX as usize;
             after = documents.last().map(|last| last.account.clone());
@@ -226,15 +237,28 @@ struct Outgoing<'b> {
 
 impl<'b> Outgoing<'b> {
     fn new(sender: &'b Sender<'b>, snapshot: bool) -> Self {
-        let part = Update { snapshot, first: true, ..Update::default() };
-        Self { sender, part, bytes: 0, request_id: None, documents: 0 }
+        let part = Update {
+            snapshot,
+            first: true,
+            ..Update::default()
+        };
+        Self {
+            sender,
+            part,
+            bytes: 0,
+            request_id: None,
+            documents: 0,
+        }
     }
 
     async fn add(&mut self, documents: Vec<CellDocument>) -> Result<(), SendError> {
         for document in documents {
             let bytes = document.account_jwt.len() + document.statement_jwt.len();
             if self.bytes > 0 && self.bytes + bytes > UPDATE_PART_BYTES_MAX {
-                let next = Update { snapshot: self.part.snapshot, ..Update::default() };
+                let next = Update {
+                    snapshot: self.part.snapshot,
+                    ..Update::default()
+                };
                 let full = std::mem::replace(&mut self.part, next);
                 self.bytes = 0;
                 self.send(full).await?;
@@ -259,7 +283,10 @@ impl<'b> Outgoing<'b> {
         let mut last = std::mem::take(&mut self.part);
         last.last = true;
         last.request_id = self.request_id.take().unwrap_or_default();
-        last.cursor = Some(fleet::Cursor { epoch: cursor.epoch, revision: cursor.revision });
+        last.cursor = Some(fleet::Cursor {
+            epoch: cursor.epoch,
+            revision: cursor.revision,
+        });
         // Before it is sent: the answer may come at once.
         self.sender.unacknowledged.push(cursor, last.snapshot);
         self.send(last).await?;
@@ -267,8 +294,14 @@ impl<'b> Outgoing<'b> {
     }
 
     async fn send(&self, part: Update) -> Result<(), SendError> {
-        let message = ControlMessage { message: Some(control_message::Message::Update(part)) };
-        self.sender.outbox.send(Ok(message)).await.map_err(|_| SendError::Gone)
+        let message = ControlMessage {
+            message: Some(control_message::Message::Update(part)),
+        };
+        self.sender
+            .outbox
+            .send(Ok(message))
+            .await
+            .map_err(|_| SendError::Gone)
     }
 }
 

@@ -54,7 +54,10 @@ async fn renew(tls: &FleetTls) {
     loop {
         tick.tick().await;
         if let Err(error) = tls.renew(clock::now()) {
-            tracing::error!(error = chain(&error), "the fleet certificate could not be renewed");
+            tracing::error!(
+                error = chain(&error),
+                "the fleet certificate could not be renewed"
+            );
         }
     }
 }

@@ -8,16 +8,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, async_trait};
 use tollway_authz::{Action, Scope};
-use tollway_datastore::{
-    DatastoreError, EnrolmentTokenRefused, NewAuditEvent, NewNode, NodeAdmitError,
-};
+use tollway_datastore::{DatastoreError, EnrolmentTokenRefused, NewAuditEvent, NewNode, NodeAdmitError};
 use tollway_model::{AuditEventId, Label, Node, NodeId};
 use tollway_proto::fleet::{
-    ControlMessage, EnrolRequest, EnrolResponse, NodeMessage, RenewCertificateRequest, RenewCertificateResponse,
-    fleet_service_server::FleetService,
+    ControlMessage, EnrolRequest, EnrolResponse, NodeMessage, RenewCertificateRequest,
+    RenewCertificateResponse, fleet_service_server::FleetService,
 };
+use tonic::{Request, Response, Status, Streaming, async_trait};
 use tracing::Instrument;
 
 use super::{FleetPeer, session::Session};
@@ -51,8 +49,16 @@ impl Fleet {
             .and_then(|peer| peer.certificate)
             .ok_or_else(|| Status::unauthenticated("this call needs the node's certificate: enrol first"))?;
         let id = NodeId::from_uuid(certificate.node);
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await.map_err(away)?;
-        let node = tx.node_authenticate(id, &certificate.sha256).await.map_err(away)?;
+        let mut tx = self
+            .app
+            .datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await
+            .map_err(away)?;
+        let node = tx
+            .node_authenticate(id, &certificate.sha256)
+            .await
+            .map_err(away)?;
         tx.commit().await.map_err(away)?;
         let node = node.ok_or_else(|| {
             Status::permission_denied("the certificate is not, or no longer, this node's: enrol again")
@@ -72,20 +78,38 @@ impl FleetService for Fleet {
         let now = clock::now();
         let secret = secret_hash(enrolment_secret(&request.token));
 
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await.map_err(away)?;
-        let cell_id = tx.enrolment_token_consume(&secret, now).await.map_err(|error| match error {
-            EnrolmentTokenRefused::Invalid => Status::permission_denied(error.to_string()),
-            EnrolmentTokenRefused::Datastore(error) => away(error),
-        })?;
-        let new = NewNode { id: NodeId::new(clock::unix_ms(now), random_array()), name, enrolled_at: now };
+        let mut tx = self
+            .app
+            .datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await
+            .map_err(away)?;
+        let cell_id = tx
+            .enrolment_token_consume(&secret, now)
+            .await
+            .map_err(|error| match error {
+                EnrolmentTokenRefused::Invalid => Status::permission_denied(error.to_string()),
+                EnrolmentTokenRefused::Datastore(error) => away(error),
+            })?;
+        let new = NewNode {
+            id: NodeId::new(clock::unix_ms(now), random_array()),
+            name,
+            enrolled_at: now,
+        };
         let node = tx.node_admit(cell_id, &new).await.map_err(|error| match error {
             NodeAdmitError::CellHasNode { .. } => Status::failed_precondition(error.to_string()),
             NodeAdmitError::Datastore(error) => away(error),
         })?;
-        let certificate =
-            NodeCertificate::issue(self.app.authority(), &request.certificate_request, node.id.uuid(), now)
-                .map_err(refused)?;
-        tx.node_certificate_replace(node.id, &Sha256::digest(&certificate).into()).await.map_err(away)?;
+        let certificate = NodeCertificate::issue(
+            self.app.authority(),
+            &request.certificate_request,
+            node.id.uuid(),
+            now,
+        )
+        .map_err(refused)?;
+        tx.node_certificate_replace(node.id, &Sha256::digest(&certificate).into())
+            .await
+            .map_err(away)?;
         let cell = tx
             .cell_get(&cell_id.into())
             .await
@@ -127,7 +151,12 @@ impl FleetService for Fleet {
             clock::now(),
         )
         .map_err(refused)?;
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await.map_err(away)?;
+        let mut tx = self
+            .app
+            .datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await
+            .map_err(away)?;
         tx.node_certificate_renew(node.id, &presented.sha256, &Sha256::digest(&certificate).into())
             .await
             .map_err(away)?;

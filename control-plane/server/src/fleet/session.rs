@@ -2,11 +2,11 @@
 
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
 use tollway_authz::Scope;
 use tollway_datastore::{DatastoreError, Hello};
 use tollway_model::{AttachmentId, BootId, Cursor, Node};
 use tollway_proto::fleet::{self, ControlMessage, NodeMessage, Welcome, control_message, node_message};
+use tonic::{Status, Streaming};
 
 use super::{
     lane::Lane,
@@ -41,16 +41,23 @@ impl Session {
         let attachment_id = hello.attachment_id;
         if let Err(error) = self.connected(&hello).await {
             tracing::warn!(error = chain(&error), "could not attach a node");
-            return self.end(Status::unavailable("the control plane cannot reach its database; try again"));
+            return self.end(Status::unavailable(
+                "the control plane cannot reach its database; try again",
+            ));
         }
-        let attachment = self.app.hub().attach(self.node.id, self.node.cell_id, Lane::new(self.outbox.clone()));
+        let attachment =
+            self.app
+                .hub()
+                .attach(self.node.id, self.node.cell_id, Lane::new(self.outbox.clone()));
         tracing::info!(boot = %hello.boot_id, version = hello.software_version, ?held, "a node attached");
 
         let welcome = Welcome {
             server_time_unix_ms: clock::unix_ms(clock::now()) as i64,
             operator_jwt: self.app.operator().jwt.clone(),
         };
-        let welcome = ControlMessage { message: Some(control_message::Message::Welcome(welcome)) };
+        let welcome = ControlMessage {
+            message: Some(control_message::Message::Welcome(welcome)),
+        };
         if self.outbox.send(Ok(welcome)).await.is_ok() {
             let unacknowledged = Unacknowledged::default();
             let (records, recorded) = mpsc::channel(NODE_INBOX_RECORDS_MAX);
@@ -100,9 +107,13 @@ impl Session {
         let Some(node_message::Message::Hello(hello)) = first.and_then(|first| first.message) else {
             return Err(Status::invalid_argument("the first message of a stream is Hello"));
         };
-        let boot_id: BootId =
-            hello.boot_id.parse().map_err(|_| Status::invalid_argument("boot_id must be a UUID"))?;
-        let held = hello.cursor.map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision });
+        let boot_id: BootId = hello
+            .boot_id
+            .parse()
+            .map_err(|_| Status::invalid_argument("boot_id must be a UUID"))?;
+        let held = hello
+            .cursor
+            .map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision });
         let hello = Hello {
             attachment_id: AttachmentId::new(clock::unix_ms(clock::now()), random_array()),
             boot_id,
@@ -131,7 +142,11 @@ impl Session {
 }
 
 /// Reads until the node ends the stream (`None`) or breaks the protocol.
-async fn read(inbound: &mut Streaming<NodeMessage>, lane: &Lane, records: mpsc::Sender<Record>) -> Option<Status> {
+async fn read(
+    inbound: &mut Streaming<NodeMessage>,
+    lane: &Lane,
+    records: mpsc::Sender<Record>,
+) -> Option<Status> {
     loop {
         let message = match inbound.message().await {
             Ok(Some(message)) => message.message,
@@ -146,17 +161,25 @@ async fn read(inbound: &mut Streaming<NodeMessage>, lane: &Lane, records: mpsc::
                 lane.handle_response(response);
                 continue;
             }
-            Some(node_message::Message::Ack(ack)) if ack.refused.len() <= ACK_REFUSALS_MAX => Record::Ack(ack),
+            Some(node_message::Message::Ack(ack)) if ack.refused.len() <= ACK_REFUSALS_MAX => {
+                Record::Ack(ack)
+            }
             Some(node_message::Message::Usage(report)) if report.rows.len() <= USAGE_REPORT_ROWS_MAX => {
                 Record::Usage(report)
             }
-            Some(node_message::Message::Live(report)) if report.accounts.len() <= LIVE_REPORT_ACCOUNTS_MAX => {
+            Some(node_message::Message::Live(report))
+                if report.accounts.len() <= LIVE_REPORT_ACCOUNTS_MAX =>
+            {
                 Record::Live(report)
             }
             Some(node_message::Message::Hello(_)) => {
                 return Some(Status::invalid_argument("a stream has one Hello"));
             }
-            Some(_) => return Some(Status::invalid_argument("a report has too many rows; send several")),
+            Some(_) => {
+                return Some(Status::invalid_argument(
+                    "a report has too many rows; send several",
+                ));
+            }
             // A message of a newer release; what we do not know, we do not need.
             None => continue,
         };

@@ -21,7 +21,10 @@ pub async fn pass_signals(datastore: Datastore, hub: FleetHub, stop: Cancellatio
 async fn listen(datastore: Datastore, hub: FleetHub) {
     loop {
         if let Err(error) = listen_once(&datastore, &hub).await {
-            tracing::debug!(error = chain(&error), "cannot hear other control planes; trying on");
+            tracing::debug!(
+                error = chain(&error),
+                "cannot hear other control planes; trying on"
+            );
         }
         sleep(RECONNECT_INTERVAL).await;
     }

@@ -36,7 +36,10 @@ impl FleetTls {
     /// Settings with a fresh certificate.
     pub fn new(authority: Arc<Authority>, now: OffsetDateTime) -> Result<Self, FleetTlsError> {
         let config = server_config(&authority, now)?;
-        Ok(Self { current: ArcSwap::from_pointee(config), authority })
+        Ok(Self {
+            current: ArcSwap::from_pointee(config),
+            authority,
+        })
     }
 
     /// Replaces the certificate; open connections keep theirs.
@@ -54,7 +57,9 @@ impl FleetTls {
 fn server_config(authority: &Authority, now: OffsetDateTime) -> Result<ServerConfig, FleetTlsError> {
     let certificate = FleetCertificate::issue(authority, now)?;
     let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone()).map_err(FleetTlsError::Tls)?;
+    roots
+        .add(authority.certificate().clone())
+        .map_err(FleetTlsError::Tls)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         // A node that enrols has no certificate yet; every other call asks for one itself.

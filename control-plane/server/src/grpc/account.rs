@@ -4,7 +4,10 @@ use tollway_api as api;
 use tollway_proto::v1::{self, account_service_server::AccountService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{PageParams, Wait, account, request_lane};
 
 #[async_trait]
@@ -19,7 +22,10 @@ impl AccountService for Api {
         answer(&op, created.map(message::account))
     }
 
-    async fn get_account(&self, request: Request<v1::GetAccountRequest>) -> Result<Response<v1::Account>, Status> {
+    async fn get_account(
+        &self,
+        request: Request<v1::GetAccountRequest>,
+    ) -> Result<Response<v1::Account>, Status> {
         let (op, m) = self.enter(request).await?;
         answer(&op, account::get(&op, &m.account).await.map(message::account))
     }
@@ -68,9 +74,15 @@ impl AccountService for Api {
         answer(&op, resumed.map(message::account))
     }
 
-    async fn delete_account(&self, request: Request<v1::DeleteAccountRequest>) -> Result<Response<()>, Status> {
+    async fn delete_account(
+        &self,
+        request: Request<v1::DeleteAccountRequest>,
+    ) -> Result<Response<()>, Status> {
         let (op, m) = self.enter(request).await?;
-        answer(&op, account::delete(&op, &m.account, Wait::applied(m.wait_applied)).await)
+        answer(
+            &op,
+            account::delete(&op, &m.account, Wait::applied(m.wait_applied)).await,
+        )
     }
 
     async fn get_account_rollout(
@@ -86,12 +98,18 @@ impl AccountService for Api {
         request: Request<v1::RequestInAccountRequest>,
     ) -> Result<Response<v1::RequestInAccountResponse>, Status> {
         let (op, m) = self.enter(request).await?;
-        let request =
-            api::RequestInAccount { subject: m.subject, payload: m.payload, timeout_ms: Some(m.timeout_ms) };
+        let request = api::RequestInAccount {
+            subject: m.subject,
+            payload: m.payload,
+            timeout_ms: Some(m.timeout_ms),
+        };
         let reply = request_lane::request(&op, &m.account, request).await;
         answer(
             &op,
-            reply.map(|reply| v1::RequestInAccountResponse { payload: reply.payload, headers: reply.headers }),
+            reply.map(|reply| v1::RequestInAccountResponse {
+                payload: reply.payload,
+                headers: reply.headers,
+            }),
         )
     }
 }

@@ -4,7 +4,10 @@ use tollway_api as api;
 use tollway_proto::v1::{self, api_token_service_server::ApiTokenService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{PageParams, api_token};
 
 #[async_trait]
@@ -14,7 +17,11 @@ impl ApiTokenService for Api {
         request: Request<v1::CreateApiTokenRequest>,
     ) -> Result<Response<v1::CreateApiTokenResponse>, Status> {
         let (op, m) = self.enter(request).await?;
-        let new = api::NewApiToken { name: m.name, role: m.role, lifetime_seconds: Some(m.lifetime_seconds) };
+        let new = api::NewApiToken {
+            name: m.name,
+            role: m.role,
+            lifetime_seconds: Some(m.lifetime_seconds),
+        };
         let created = api_token::create(&op, &m.organization, new).await;
         answer(
             &op,
@@ -40,7 +47,10 @@ impl ApiTokenService for Api {
         )
     }
 
-    async fn delete_api_token(&self, request: Request<v1::DeleteApiTokenRequest>) -> Result<Response<()>, Status> {
+    async fn delete_api_token(
+        &self,
+        request: Request<v1::DeleteApiTokenRequest>,
+    ) -> Result<Response<()>, Status> {
         let (op, m) = self.enter(request).await?;
         answer(&op, api_token::delete(&op, &m.organization, &m.api_token).await)
     }

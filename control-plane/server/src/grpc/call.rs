@@ -1,7 +1,7 @@
 //! What every gRPC method does before and after the application layer.
 
-use tonic::{Request, Response, Status, metadata::MetadataMap};
 use tollway_api::{Problem, ProblemCode};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::status::status;
 use crate::{
@@ -19,7 +19,10 @@ impl Api {
     pub(super) async fn enter<M>(&self, request: Request<M>) -> Result<(OpContext, M), Status> {
         let (metadata, extensions, message) = request.into_parts();
         // The HTTP layer around us has chosen it already; both sides of the port log the same one.
-        let request_id = extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+        let request_id = extensions
+            .get::<RequestId>()
+            .cloned()
+            .unwrap_or_else(RequestId::generate);
         let Some(token) = token(&metadata) else {
             return Err(status(ProblemCode::Unauthorized.into(), &request_id));
         };
@@ -32,7 +35,9 @@ impl Api {
 
 /// The method's answer, or the status of its problem.
 pub(super) fn answer<R>(op: &OpContext, result: Result<R, AppError>) -> Result<Response<R>, Status> {
-    result.map(Response::new).map_err(|error| status(Problem::from(error), op.request_id()))
+    result
+        .map(Response::new)
+        .map_err(|error| status(Problem::from(error), op.request_id()))
 }
 
 fn token(metadata: &MetadataMap) -> Option<&str> {

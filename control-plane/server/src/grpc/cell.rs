@@ -4,14 +4,25 @@ use tollway_api as api;
 use tollway_proto::v1::{self, cell_service_server::CellService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{PageParams, cell};
 
 #[async_trait]
 impl CellService for Api {
-    async fn create_cell(&self, request: Request<v1::CreateCellRequest>) -> Result<Response<v1::Cell>, Status> {
+    async fn create_cell(
+        &self,
+        request: Request<v1::CreateCellRequest>,
+    ) -> Result<Response<v1::Cell>, Status> {
         let (op, m) = self.enter(request).await?;
-        answer(&op, cell::create(&op, api::NewCell { name: m.name }).await.map(message::cell))
+        answer(
+            &op,
+            cell::create(&op, api::NewCell { name: m.name })
+                .await
+                .map(message::cell),
+        )
     }
 
     async fn get_cell(&self, request: Request<v1::GetCellRequest>) -> Result<Response<v1::Cell>, Status> {
@@ -39,7 +50,9 @@ impl CellService for Api {
         request: Request<v1::CreateEnrolmentTokenRequest>,
     ) -> Result<Response<v1::EnrolmentToken>, Status> {
         let (op, m) = self.enter(request).await?;
-        let new = api::NewEnrolmentToken { lifetime_seconds: Some(m.lifetime_seconds) };
+        let new = api::NewEnrolmentToken {
+            lifetime_seconds: Some(m.lifetime_seconds),
+        };
         let token = cell::create_enrolment_token(&op, &m.cell, new).await;
         answer(
             &op,

@@ -8,13 +8,21 @@ use tollway_api as api;
 use tollway_proto::v1;
 
 pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
-    Timestamp { seconds: time.unix_timestamp(), nanos: time.nanosecond() as i32 }
+    Timestamp {
+        seconds: time.unix_timestamp(),
+        nanos: time.nanosecond() as i32,
+    }
 }
 
 /// The time of a message; `None` when it is none that RFC 3339 can write.
 pub(super) fn time(timestamp: Timestamp) -> Option<OffsetDateTime> {
-    let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    OffsetDateTime::from_unix_timestamp(timestamp.seconds).ok()?.replace_nanosecond(nanos).ok()
+    let nanos = u32::try_from(timestamp.nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)?;
+    OffsetDateTime::from_unix_timestamp(timestamp.seconds)
+        .ok()?
+        .replace_nanosecond(nanos)
+        .ok()
 }
 
 /// A proto text, where empty means absent.
@@ -57,7 +65,11 @@ pub(super) fn new_account(name: String, cell: String, limits: Option<v1::Account
         subscriptions: limits.subscriptions,
         payload_bytes: limits.payload_bytes,
     });
-    api::NewAccount { name, cell: text(cell), limits }
+    api::NewAccount {
+        name,
+        cell: text(cell),
+        limits,
+    }
 }
 
 pub(super) fn update_account(limits: Option<v1::AccountLimitsChange>) -> api::UpdateAccount {
@@ -158,7 +170,11 @@ fn cell_node(node: api::CellNode) -> v1::CellNode {
 }
 
 fn cell_refusal(refusal: api::CellRefusal) -> v1::CellRefusal {
-    v1::CellRefusal { account: refusal.account, code: refusal.code, reason: refusal.reason }
+    v1::CellRefusal {
+        account: refusal.account,
+        code: refusal.code,
+        reason: refusal.reason,
+    }
 }
 
 pub(super) fn usage(usage: api::AccountUsage) -> v1::GetAccountUsageResponse {
@@ -168,7 +184,10 @@ pub(super) fn usage(usage: api::AccountUsage) -> v1::GetAccountUsageResponse {
         hours: usage
             .hours
             .into_iter()
-            .map(|hour| v1::UsageHour { hour: Some(timestamp(hour.hour)), usage: Some(totals(hour.usage)) })
+            .map(|hour| v1::UsageHour {
+                hour: Some(timestamp(hour.hour)),
+                usage: Some(totals(hour.usage)),
+            })
             .collect(),
         total: Some(totals(usage.total)),
     }

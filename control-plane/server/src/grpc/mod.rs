@@ -75,7 +75,9 @@ pub(crate) async fn router(app: App) -> Router {
 
 /// Whether the caller speaks gRPC.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// A call of another protocol to a service's path is told so in its own protocol.

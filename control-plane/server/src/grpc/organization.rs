@@ -4,7 +4,10 @@ use tollway_api as api;
 use tollway_proto::v1::{self, organization_service_server::OrganizationService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{PageParams, organization};
 
 #[async_trait]
@@ -14,8 +17,14 @@ impl OrganizationService for Api {
         request: Request<v1::CreateOrganizationRequest>,
     ) -> Result<Response<v1::Organization>, Status> {
         let (op, m) = self.enter(request).await?;
-        let new = api::NewOrganization { name: m.name, display_name: message::text(m.display_name) };
-        answer(&op, organization::create(&op, new).await.map(message::organization))
+        let new = api::NewOrganization {
+            name: m.name,
+            display_name: message::text(m.display_name),
+        };
+        answer(
+            &op,
+            organization::create(&op, new).await.map(message::organization),
+        )
     }
 
     async fn get_organization(
@@ -23,7 +32,12 @@ impl OrganizationService for Api {
         request: Request<v1::GetOrganizationRequest>,
     ) -> Result<Response<v1::Organization>, Status> {
         let (op, m) = self.enter(request).await?;
-        answer(&op, organization::get(&op, &m.organization).await.map(message::organization))
+        answer(
+            &op,
+            organization::get(&op, &m.organization)
+                .await
+                .map(message::organization),
+        )
     }
 
     async fn list_organizations(

@@ -63,8 +63,19 @@ mod tests {
         let status = status(problem.clone(), &RequestId::parse("r-1").unwrap());
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.metadata().get(CODE_KEY).unwrap(), "validation_failed");
-        let json = status.metadata().get_bin(PROBLEM_KEY).unwrap().to_bytes().unwrap();
+        let json = status
+            .metadata()
+            .get_bin(PROBLEM_KEY)
+            .unwrap()
+            .to_bytes()
+            .unwrap();
         let carried: Problem = serde_json::from_slice(&json).unwrap();
-        assert_eq!(carried, Problem { request_id: "r-1".into(), ..problem });
+        assert_eq!(
+            carried,
+            Problem {
+                request_id: "r-1".into(),
+                ..problem
+            }
+        );
     }
 }

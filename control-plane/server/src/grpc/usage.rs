@@ -6,7 +6,10 @@ use tollway_api::Problem;
 use tollway_proto::v1::{self, usage_service_server::UsageService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{AppError, usage};
 
 #[async_trait]
@@ -25,6 +28,13 @@ impl UsageService for Api {
 }
 
 fn time(field: &str, timestamp: Option<Timestamp>) -> Result<Option<OffsetDateTime>, AppError> {
-    let invalid = || Problem::invalid_field(field, "invalid_time", "must be a time from year 1 to 9999");
-    timestamp.map(|timestamp| message::time(timestamp).ok_or_else(invalid)).transpose().map_err(AppError::from)
+    let Some(timestamp) = timestamp else {
+        return Ok(None);
+    };
+    match message::time(timestamp) {
+        Some(time) => Ok(Some(time)),
+        None => {
+            Err(Problem::invalid_field(field, "invalid_time", "must be a time from year 1 to 9999").into())
+        }
+    }
 }

@@ -4,14 +4,23 @@ use tollway_api as api;
 use tollway_proto::v1::{self, user_service_server::UserService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::{Api, answer}, message};
+use super::{
+    call::{Api, answer},
+    message,
+};
 use crate::app::{PageParams, Wait, issuance, user};
 
 #[async_trait]
 impl UserService for Api {
-    async fn create_user(&self, request: Request<v1::CreateUserRequest>) -> Result<Response<v1::User>, Status> {
+    async fn create_user(
+        &self,
+        request: Request<v1::CreateUserRequest>,
+    ) -> Result<Response<v1::User>, Status> {
         let (op, m) = self.enter(request).await?;
-        let new = api::NewUser { name: m.name, permissions: m.permissions.map(message::permissions) };
+        let new = api::NewUser {
+            name: m.name,
+            permissions: m.permissions.map(message::permissions),
+        };
         answer(&op, user::create(&op, &m.account, new).await.map(message::user))
     }
 
@@ -37,7 +46,10 @@ impl UserService for Api {
 
     async fn delete_user(&self, request: Request<v1::DeleteUserRequest>) -> Result<Response<()>, Status> {
         let (op, m) = self.enter(request).await?;
-        answer(&op, user::delete(&op, &m.account, &m.user, Wait::applied(m.wait_applied)).await)
+        answer(
+            &op,
+            user::delete(&op, &m.account, &m.user, Wait::applied(m.wait_applied)).await,
+        )
     }
 
     async fn issue_credentials(
@@ -45,7 +57,9 @@ impl UserService for Api {
         request: Request<v1::IssueCredentialsRequest>,
     ) -> Result<Response<v1::IssueCredentialsResponse>, Status> {
         let (op, m) = self.enter(request).await?;
-        let issue = api::IssueCredentials { lifetime_seconds: Some(m.lifetime_seconds) };
+        let issue = api::IssueCredentials {
+            lifetime_seconds: Some(m.lifetime_seconds),
+        };
         let issued = issuance::create(&op, &m.account, &m.user, issue).await;
         answer(
             &op,
@@ -61,7 +75,13 @@ impl UserService for Api {
         request: Request<v1::ListIssuancesRequest>,
     ) -> Result<Response<v1::ListIssuancesResponse>, Status> {
         let (op, m) = self.enter(request).await?;
-        let page = issuance::list(&op, &m.account, &m.user, PageParams::from_message(m.limit, m.cursor)).await;
+        let page = issuance::list(
+            &op,
+            &m.account,
+            &m.user,
+            PageParams::from_message(m.limit, m.cursor),
+        )
+        .await;
         answer(
             &op,
             page.map(|page| v1::ListIssuancesResponse {

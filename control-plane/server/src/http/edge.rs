@@ -27,8 +27,10 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
     request.extensions_mut().insert(request_id.clone());
     let method = request.method().clone();
     // The pattern, not the path: paths hold ids, and a metric per id would never end.
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
 
     let span = tracing::info_span!("request", request_id = %request_id, %method, route);
     let begin = Instant::now();

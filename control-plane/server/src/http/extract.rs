@@ -68,7 +68,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(Problem::new(ProblemCode::InvalidQuery).with_detail(rejection.body_text()).into()),
+            Err(rejection) => Err(Problem::new(ProblemCode::InvalidQuery)
+                .with_detail(rejection.body_text())
+                .into()),
         }
     }
 }
@@ -77,19 +79,27 @@ fn is_json(request: &Request) -> bool {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
         return false;
     };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     essence.eq_ignore_ascii_case("application/json")
 }
 
 fn unreadable(rejection: BytesRejection) -> ProblemResponse {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::BodyTooLarge.into(),
-        _ => Problem::new(ProblemCode::InvalidRequest).with_detail("the body ended before its announced end").into(),
+        _ => Problem::new(ProblemCode::InvalidRequest)
+            .with_detail("the body ended before its announced end")
+            .into(),
     }
 }
 
 /// Reads a whole JSON document into `T`.
-fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
@@ -99,20 +109,35 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-fn json_problem(field: &str, error: &serde_json::Error) -> Problem {
+fn json_problem(field: &str, error: &serde_json::Error) -> ProblemResponse {
     let problem = Problem::new(ProblemCode::InvalidBody);
     let text = error.to_string();
     if !error.is_data() {
-        return problem.with_detail(format!("the body is not JSON: {text}"));
+        return problem
+            .with_detail(format!("the body is not JSON: {text}"))
+            .into();
     }
     // serde's own texts are the only place that says which kind of mismatch it was.
-    let code = ["unknown field", "missing field", "duplicate field", "invalid type", "invalid length"]
-        .into_iter()
-        .find(|kind| text.starts_with(kind))
-        .unwrap_or("invalid value")
-        .replace(' ', "_");
-    let field = if field == "." { String::new() } else { field.to_owned() };
-    problem.with_detail(text.clone()).with_error(FieldError::new(field, code, text))
+    let code = [
+        "unknown field",
+        "missing field",
+        "duplicate field",
+        "invalid type",
+        "invalid length",
+    ]
+    .into_iter()
+    .find(|kind| text.starts_with(kind))
+    .unwrap_or("invalid value")
+    .replace(' ', "_");
+    let field = if field == "." {
+        String::new()
+    } else {
+        field.to_owned()
+    };
+    problem
+        .with_detail(text.clone())
+        .with_error(FieldError::new(field, code, text))
+        .into()
 }
 
 #[cfg(test)]
@@ -123,23 +148,34 @@ mod tests {
 
     #[test]
     fn the_place_and_kind_of_a_mismatch_are_named() {
-        let problem = read_json::<NewAccount>(br#"{"name":"a","limits":{"connections":"many"}}"#).unwrap_err();
+        let problem = read_json::<NewAccount>(br#"{"name":"a","limits":{"connections":"many"}}"#)
+            .unwrap_err()
+            .0;
         assert_eq!(problem.code, ProblemCode::InvalidBody);
         assert_eq!(problem.errors[0].field, "limits.connections");
         assert_eq!(problem.errors[0].code, "invalid_type");
 
-        let problem = read_json::<NewUser>(br#"{"name":"a","permissions":{"publish_alow":[]}}"#).unwrap_err();
+        let problem = read_json::<NewUser>(br#"{"name":"a","permissions":{"publish_alow":[]}}"#)
+            .unwrap_err()
+            .0;
         assert_eq!(problem.errors[0].code, "unknown_field");
         assert_eq!(problem.errors[0].field, "permissions.publish_alow");
 
-        let problem = read_json::<NewUser>(b"{}").unwrap_err();
+        let problem = read_json::<NewUser>(b"{}").unwrap_err().0;
         assert_eq!(problem.errors[0].code, "missing_field");
     }
 
     #[test]
     fn what_is_no_json_document_is_refused() {
-        for body in [b"".as_slice(), b"{", b"\xff\xfe", b"{\"name\":\"\xff\"}", b"{\"name\":\"a\"}{}", &[b'['; 100_000]] {
-            let problem = read_json::<NewUser>(body).unwrap_err();
+        for body in [
+            b"".as_slice(),
+            b"{",
+            b"\xff\xfe",
+            b"{\"name\":\"\xff\"}",
+            b"{\"name\":\"a\"}{}",
+            &[b'['; 100_000],
+        ] {
+            let problem = read_json::<NewUser>(body).unwrap_err().0;
             assert_eq!(problem.code, ProblemCode::InvalidBody);
         }
     }

@@ -1,19 +1,36 @@
 //! Health, and the internal port that also has the metrics.
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    middleware,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use http::header;
+use serde::{Deserialize, Serialize};
 use tollway_api::{Problem, ProblemCode};
 
-use super::ProblemResponse;
-use crate::app::App;
+use super::{ProblemResponse, edge, op::Op};
+use crate::app::{App, sign_in};
 
 /// What whoever runs the process reads; not for the outside.
 pub(crate) fn router(app: App) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(app.clone()).merge(health_router(app))
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/sign-in-links", post(sign_in_link))
+        .with_state(app.clone())
+        .merge(health_router(app.clone()))
+        .fallback(async || ProblemResponse::from(ProblemCode::RouteNotFound))
+        .layer(middleware::from_fn_with_state(app.metrics().clone(), edge::edge))
 }
 
 /// `/healthz` says that the process runs, `/readyz` that it can serve.
 pub(super) fn health_router(app: App) -> Router {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(app)
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(app)
 }
 
 async fn healthz() -> &'static str {
@@ -30,5 +47,27 @@ async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ProblemRes
         tracing::error!(%error, "cannot write the metrics");
         Problem::new(ProblemCode::Internal)
     })?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+    Ok((
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    ))
+}
+
+/// A link for the console, as `tollway sign-in-link` asks for it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SignInLink {
+    /// Path and query on the public port. Works once.
+    pub(crate) path: String,
+}
+
+/// Takes a platform admin's token, as every call of the API does.
+async fn sign_in_link(Op(op): Op) -> Result<impl IntoResponse, ProblemResponse> {
+    let secret = sign_in::link_create(&op).await?;
+    let link = SignInLink {
+        path: sign_in::link_path(&secret),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(link)))
 }

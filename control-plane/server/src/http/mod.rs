@@ -17,6 +17,6 @@ pub use extract::{JsonBody, OptionalJsonBody, PathParams, QueryParams};
 pub use openapi::document as openapi_document;
 pub use problem_response::ProblemResponse;
 
-pub(crate) use internal::router as internal_router;
+pub(crate) use internal::{SignInLink, router as internal_router};
 pub(crate) use op::bearer;
 pub(crate) use router::public_router;

@@ -26,6 +26,8 @@ use super::route;
         (name = "cells", description = "Where accounts are served; for platform admins"),
         (name = "errors", description = "What can go wrong"),
     ),
+    // Every route may fail with them; the derived answer only refers to them.
+    components(schemas(tollway_api::Problem, tollway_api::FieldError)),
     modifiers(&BearerToken)
 )]
 pub(super) struct ApiDoc;
@@ -38,12 +40,17 @@ impl Modify for BearerToken {
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("An API token, `tlw_...`"))
             .build();
-        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
         document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     }
 }
 
 /// The whole document.
 pub fn document() -> Document {
-    utoipa_axum::router::OpenApiRouter::with_openapi(ApiDoc::openapi()).merge(route::api()).into_openapi()
+    utoipa_axum::router::OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(route::api())
+        .into_openapi()
 }

@@ -46,9 +46,15 @@ pub(super) fn render(mut response: Response, request_id: &RequestId) -> Response
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
     headers.remove(header::CONTENT_LENGTH);
     if problem.code == ProblemCode::Unauthorized {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tollway\""));
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"tollway\""),
+        );
     }
-    if matches!(problem.code, ProblemCode::DatabaseUnavailable | ProblemCode::CellAway | ProblemCode::Overloaded) {
+    if matches!(
+        problem.code,
+        ProblemCode::DatabaseUnavailable | ProblemCode::CellAway | ProblemCode::Overloaded
+    ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     *response.body_mut() = body.into();

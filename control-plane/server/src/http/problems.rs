@@ -5,6 +5,10 @@ use utoipa::IntoResponses;
 
 /// Any failure; `code` says which.
 #[derive(IntoResponses)]
-#[response(status = "default", content_type = "application/problem+json", description = "What went wrong")]
+#[response(
+    status = "default",
+    content_type = "application/problem+json",
+    description = "What went wrong"
+)]
 #[allow(dead_code, reason = "only its derived description is used")]
-pub(super) struct Problems(#[to_schema] Problem);
+pub(super) struct Problems(Problem);

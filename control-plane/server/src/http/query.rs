@@ -19,7 +19,10 @@ pub(super) struct PageQuery {
 
 impl From<PageQuery> for PageParams {
     fn from(query: PageQuery) -> Self {
-        Self { limit: query.limit, cursor: query.cursor.unwrap_or_default() }
+        Self {
+            limit: query.limit,
+            cursor: query.cursor.unwrap_or_default(),
+        }
     }
 }
 

@@ -19,7 +19,9 @@ use crate::{app::App, bounds::REQUEST_BODY_BYTES_MAX, grpc};
 
 /// Everything that the public port serves.
 pub(crate) async fn public_router(app: App) -> Router {
-    let (api, _) = OpenApiRouter::from(Router::new()).merge(route::api()).split_for_parts();
+    let (api, _) = OpenApiRouter::from(Router::new())
+        .merge(route::api())
+        .split_for_parts();
     let document = openapi::document();
     Router::new()
         .merge(api.with_state(app.clone()))

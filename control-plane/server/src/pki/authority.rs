@@ -2,8 +2,8 @@
 
 use data_encoding::HEXLOWER;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    SerialNumber,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
@@ -53,14 +53,19 @@ impl NewAuthority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(&failed)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "Tollway built-in authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Tollway built-in authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.serial_number = Some(serial_number());
         params.not_before = now - CLOCK_SKEW;
         params.not_after = now + Duration::days(AUTHORITY_DAYS);
         let certificate = params.self_signed(&key).map_err(&failed)?;
-        Ok(Self { certificate: certificate.der().to_vec(), private_key: Zeroizing::new(key.serialize_der()) })
+        Ok(Self {
+            certificate: certificate.der().to_vec(),
+            private_key: Zeroizing::new(key.serialize_der()),
+        })
     }
 }
 
@@ -69,8 +74,11 @@ impl Authority {
     pub fn load(certificate: &[u8], private_key: &[u8]) -> Result<Self, AuthorityError> {
         let failed = AuthorityError::in_step("read");
         let certificate = CertificateDer::from(certificate.to_vec());
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(private_key), &PKCS_ECDSA_P256_SHA256)
-            .map_err(&failed)?;
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from(private_key),
+            &PKCS_ECDSA_P256_SHA256,
+        )
+        .map_err(&failed)?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(&failed)?;
         Ok(Self { certificate, issuer })
     }

@@ -1,6 +1,9 @@
 //! What a node's certificate says: which node it is.
 
-use rcgen::{CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose, SanType};
+use rcgen::{
+    CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose,
+    SanType,
+};
 use rustls::pki_types::CertificateSigningRequestDer;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
@@ -58,10 +61,14 @@ impl NodeCertificate {
         }
         let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request))
             .map_err(NodeCertificateError::Request)?;
-        let uri = format!("{URI_PREFIX}{node}").try_into().map_err(NodeCertificateError::Sign)?;
+        let uri = format!("{URI_PREFIX}{node}")
+            .try_into()
+            .map_err(NodeCertificateError::Sign)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, format!("node {node}"));
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("node {node}"));
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -69,15 +76,21 @@ impl NodeCertificate {
         params.serial_number = Some(serial_number());
         params.not_before = now - CLOCK_SKEW;
         params.not_after = now + Duration::days(NODE_CERTIFICATE_DAYS);
-        let certificate =
-            params.signed_by(&request.public_key, authority.issuer()).map_err(NodeCertificateError::Sign)?;
+        let certificate = params
+            .signed_by(&request.public_key, authority.issuer())
+            .map_err(NodeCertificateError::Sign)?;
         Ok(certificate.der().to_vec())
     }
 
     /// Reads which node a certificate (DER) was made for.
     pub fn read(certificate: &[u8]) -> Result<Self, NodeCertificateError> {
-        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| NodeCertificateError::NotANode)?;
-        let names = parsed.subject_alternative_name().ok().flatten().ok_or(NodeCertificateError::NotANode)?;
+        let (_, parsed) =
+            X509Certificate::from_der(certificate).map_err(|_| NodeCertificateError::NotANode)?;
+        let names = parsed
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .ok_or(NodeCertificateError::NotANode)?;
         let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else {
             return Err(NodeCertificateError::NotANode);
         };
@@ -85,7 +98,10 @@ impl NodeCertificate {
             .strip_prefix(URI_PREFIX)
             .and_then(|text| text.parse().ok())
             .ok_or(NodeCertificateError::NotANode)?;
-        Ok(Self { node, sha256: Sha256::digest(certificate).into() })
+        Ok(Self {
+            node,
+            sha256: Sha256::digest(certificate).into(),
+        })
     }
 }
 
@@ -115,8 +131,13 @@ mod tests {
     fn a_certificate_names_its_node_and_nothing_that_the_request_asked_for() {
         let now = OffsetDateTime::now_utc();
         let node = Uuid::now_v7();
-        let certificate =
-            NodeCertificate::issue(&authority(now), &request(&KeyPair::generate().unwrap()), node, now).unwrap();
+        let certificate = NodeCertificate::issue(
+            &authority(now),
+            &request(&KeyPair::generate().unwrap()),
+            node,
+            now,
+        )
+        .unwrap();
         assert_eq!(NodeCertificate::read(&certificate).unwrap().node, node);
         let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
         assert!(!parsed.is_ca());
@@ -127,15 +148,24 @@ mod tests {
     fn only_the_authority_that_signed_it_vouches_for_a_node_and_only_in_its_time() {
         let now = OffsetDateTime::now_utc();
         let (ours, other) = (authority(now), authority(now));
-        let certificate =
-            NodeCertificate::issue(&ours, &request(&KeyPair::generate().unwrap()), Uuid::now_v7(), now).unwrap();
+        let certificate = NodeCertificate::issue(
+            &ours,
+            &request(&KeyPair::generate().unwrap()),
+            Uuid::now_v7(),
+            now,
+        )
+        .unwrap();
         let vouches = |authority: &Authority, at: OffsetDateTime| {
             let mut roots = RootCertStore::empty();
             roots.add(authority.certificate().clone()).unwrap();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .unwrap();
             let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at.unix_timestamp() as u64));
-            verifier.verify_client_cert(&certificate.clone().into(), &[], at).is_ok()
+            verifier
+                .verify_client_cert(&certificate.clone().into(), &[], at)
+                .is_ok()
         };
         assert!(vouches(&ours, now));
         assert!(!vouches(&other, now));
@@ -146,7 +176,10 @@ mod tests {
     fn the_fleet_certificate_is_no_node_and_carries_the_fixed_name() {
         let now = OffsetDateTime::now_utc();
         let fleet = FleetCertificate::issue(&authority(now), now).unwrap();
-        assert!(matches!(NodeCertificate::read(&fleet.chain[0]), Err(NodeCertificateError::NotANode)));
+        assert!(matches!(
+            NodeCertificate::read(&fleet.chain[0]),
+            Err(NodeCertificateError::NotANode)
+        ));
         let (_, parsed) = X509Certificate::from_der(&fleet.chain[0]).unwrap();
         assert!(format!("{:?}", parsed.subject_alternative_name()).contains(FLEET_SERVER_NAME));
     }

@@ -16,7 +16,10 @@ pub struct DataKey {
 impl DataKey {
     /// A fresh key for an organization.
     pub fn generate(organization: Uuid) -> Self {
-        Self { organization, key: Zeroizing::new(random_array()) }
+        Self {
+            organization,
+            key: Zeroizing::new(random_array()),
+        }
     }
 
     pub(super) fn from_bytes(organization: Uuid, key: Zeroizing<[u8; 32]>) -> Self {
@@ -39,13 +42,20 @@ impl DataKey {
 
     /// The organization has a fixed length, so the two parts cannot run into each other.
     fn associated(&self, public: &str) -> Vec<u8> {
-        [b"tollway seed 1".as_slice(), self.organization.as_bytes(), public.as_bytes()].concat()
+        [
+            b"tollway seed 1".as_slice(),
+            self.organization.as_bytes(),
+            public.as_bytes(),
+        ]
+        .concat()
     }
 }
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataKey").field("organization", &self.organization).finish_non_exhaustive()
+        f.debug_struct("DataKey")
+            .field("organization", &self.organization)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +72,10 @@ mod tests {
         assert_eq!(key.open("AAAB", &sealed), Err(OpenError::Refused));
         let moved = DataKey::from_bytes(Uuid::from_u128(8), key.key.clone());
         assert_eq!(moved.open("AAAA", &sealed), Err(OpenError::Refused));
-        assert_eq!(DataKey::generate(organization).open("AAAA", &sealed), Err(OpenError::Refused));
+        assert_eq!(
+            DataKey::generate(organization).open("AAAA", &sealed),
+            Err(OpenError::Refused)
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub enum KekError {
     #[error("the key-encryption key file {} may be read by others: run `chmod 600` on it", .0.display())]
     Permissions(PathBuf),
     /// The text is not 32 bytes of base64.
-    #[error("the key-encryption key in {0} must be 32 bytes in base64 (make one with `head -c 32 /dev/urandom | base64`)")]
+    #[error(
+        "the key-encryption key in {0} must be 32 bytes in base64 (make one with `head -c 32 /dev/urandom | base64`)"
+    )]
     Form(String),
 }
 
@@ -59,8 +61,14 @@ impl KeyEncryptionKey {
     }
 
     fn from_bytes(key: Zeroizing<[u8; 32]>) -> Self {
-        let digest = Sha256::new().chain_update(b"tollway kek id 1").chain_update(key.as_slice()).finalize();
-        Self { id: HEXLOWER.encode(&digest[..8]), key }
+        let digest = Sha256::new()
+            .chain_update(b"tollway kek id 1")
+            .chain_update(key.as_slice())
+            .finalize();
+        Self {
+            id: HEXLOWER.encode(&digest[..8]),
+            key,
+        }
     }
 
     /// Reads the key from a file, and makes the file (0600) when it does not exist.
@@ -68,21 +76,28 @@ impl KeyEncryptionKey {
     /// Two processes may start at once: the file appears whole under its name or
     /// not at all, and the one that comes second reads the first one's key.
     pub fn load_or_create(path: &Path) -> Result<Self, KekError> {
-        let failed = |source| KekError::File { path: path.to_owned(), source };
+        let failed = |source| KekError::File {
+            path: path.to_owned(),
+            source,
+        };
         match fs::metadata(path) {
             Ok(_) => Self::load(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::generate();
                 let temporary = path.with_extension(format!("new-{}", HEXLOWER.encode(&random_array::<8>())));
-                let written = key.write(&temporary).and_then(|()| match fs::hard_link(&temporary, path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                    other => other,
-                });
+                let written = key
+                    .write(&temporary)
+                    .and_then(|()| match fs::hard_link(&temporary, path) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                        other => other,
+                    });
                 // The name it was linked to stays; a failure to tidy up harms nobody.
                 let _ = fs::remove_file(&temporary);
                 written.map_err(failed)?;
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+                    fs::File::open(folder)
+                        .and_then(|folder| folder.sync_all())
+                        .map_err(failed)?;
                 }
                 Self::load(path)
             }
@@ -91,7 +106,10 @@ impl KeyEncryptionKey {
     }
 
     fn load(path: &Path) -> Result<Self, KekError> {
-        let failed = |source| KekError::File { path: path.to_owned(), source };
+        let failed = |source| KekError::File {
+            path: path.to_owned(),
+            source,
+        };
         if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
             return Err(KekError::Permissions(path.to_owned()));
         }
@@ -101,7 +119,12 @@ impl KeyEncryptionKey {
 
     fn write(&self, path: &Path) -> io::Result<()> {
         let text = Zeroizing::new(BASE64.encode(self.key.as_slice()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(text.as_bytes())?;
         file.write_all(b"\n")?;
         // Losing this file loses every seed, so it must be on the disk before anything is sealed with it.
@@ -132,7 +155,9 @@ fn associated(organization: Uuid) -> Vec<u8> {
 
 impl fmt::Debug for KeyEncryptionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyEncryptionKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("KeyEncryptionKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,7 +173,11 @@ mod tests {
         let second = KeyEncryptionKey::load_or_create(&path).unwrap();
         assert_eq!(first.id(), second.id());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
     }
 
     #[test]
@@ -157,7 +186,10 @@ mod tests {
         let path = folder.path().join("kek");
         KeyEncryptionKey::load_or_create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(KeyEncryptionKey::load_or_create(&path), Err(KekError::Permissions(_))));
+        assert!(matches!(
+            KeyEncryptionKey::load_or_create(&path),
+            Err(KekError::Permissions(_))
+        ));
     }
 
     #[test]
@@ -175,7 +207,13 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_key_are_refused_without_being_repeated() {
-        for text in ["", "AAAA", "not base64", &BASE64.encode(&[7; 31]), &BASE64.encode(&[7; 33])] {
+        for text in [
+            "",
+            "AAAA",
+            "not base64",
+            &BASE64.encode(&[7; 31]),
+            &BASE64.encode(&[7; 33]),
+        ] {
             let error = KeyEncryptionKey::from_base64(text, "TOLLWAY_KEK").unwrap_err();
             assert!(text.is_empty() || !error.to_string().contains(text));
         }
@@ -187,8 +225,15 @@ mod tests {
         let kek = KeyEncryptionKey::generate();
         let data_key = DataKey::generate(organization);
         let wrapped = kek.wrap(organization, &data_key);
-        assert_eq!(kek.unwrap(organization, &wrapped).unwrap().bytes(), data_key.bytes());
+        assert_eq!(
+            kek.unwrap(organization, &wrapped).unwrap().bytes(),
+            data_key.bytes()
+        );
         assert!(kek.unwrap(other, &wrapped).is_err());
-        assert!(KeyEncryptionKey::generate().unwrap(organization, &wrapped).is_err());
+        assert!(
+            KeyEncryptionKey::generate()
+                .unwrap(organization, &wrapped)
+                .is_err()
+        );
     }
 }

@@ -29,9 +29,13 @@ pub enum OpenError {
 pub(super) fn seal(key: &[u8; 32], associated: &[u8], plain: &[u8]) -> Vec<u8> {
     let nonce = random_array::<NONCE_BYTES>();
     let cipher = XChaCha20Poly1305::new(&Key::from(*key));
-    let payload = Payload { msg: plain, aad: associated };
-    let ciphertext =
-        cipher.encrypt(&XNonce::from(nonce), payload).expect("a value of a few hundred bytes is not too long to encrypt");
+    let payload = Payload {
+        msg: plain,
+        aad: associated,
+    };
+    let ciphertext = cipher
+        .encrypt(&XNonce::from(nonce), payload)
+        .expect("a value of a few hundred bytes is not too long to encrypt");
     let mut sealed = Vec::with_capacity(HEADER_BYTES + ciphertext.len());
     sealed.push(VERSION);
     sealed.extend_from_slice(&nonce);
@@ -39,12 +43,22 @@ pub(super) fn seal(key: &[u8; 32], associated: &[u8], plain: &[u8]) -> Vec<u8> {
     sealed
 }
 
-pub(super) fn open(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+pub(super) fn open(
+    key: &[u8; 32],
+    associated: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let Some((&[VERSION], rest)) = sealed.split_first_chunk::<1>() else {
         return Err(OpenError::Form);
     };
     let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Form)?;
     let cipher = XChaCha20Poly1305::new(&Key::from(*key));
-    let payload = Payload { msg: ciphertext, aad: associated };
-    cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| OpenError::Refused)
+    let payload = Payload {
+        msg: ciphertext,
+        aad: associated,
+    };
+    cipher
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map(Zeroizing::new)
+        .map_err(|_| OpenError::Refused)
 }

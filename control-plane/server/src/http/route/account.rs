@@ -2,7 +2,8 @@
 
 use axum::{Json, http::StatusCode};
 use tollway_api::{
-    Account, AccountRollout, NewAccount, Page, RequestInAccount, RequestInAccountReply, SuspendAccount, UpdateAccount,
+    Account, AccountRollout, NewAccount, Page, RequestInAccount, RequestInAccountReply, SuspendAccount,
+    UpdateAccount,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -39,7 +40,10 @@ async fn create(
     QueryParams(wait): QueryParams<WaitQuery>,
     JsonBody(new): JsonBody<NewAccount>,
 ) -> Result<(StatusCode, Json<Account>), ProblemResponse> {
-    Ok((StatusCode::CREATED, Json(account::create(&op, &organization, new, wait.into()).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(account::create(&op, &organization, new, wait.into()).await?),
+    ))
 }
 
 /// Lists the accounts of an organization.

@@ -6,11 +6,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::{App, api_token},
-    http::{JsonBody, PathParams, ProblemResponse, QueryParams, op::Op, problems::Problems, query::PageQuery},
+    http::{
+        JsonBody, PathParams, ProblemResponse, QueryParams, op::Op, problems::Problems, query::PageQuery,
+    },
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(delete))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(delete))
 }
 
 /// Creates an API token of an organization. The answer holds the only copy of its secret.
@@ -25,7 +29,10 @@ async fn create(
     PathParams(organization): PathParams<String>,
     JsonBody(new): JsonBody<NewApiToken>,
 ) -> Result<(StatusCode, Json<ApiTokenWithSecret>), ProblemResponse> {
-    Ok((StatusCode::CREATED, Json(api_token::create(&op, &organization, new).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(api_token::create(&op, &organization, new).await?),
+    ))
 }
 
 /// Lists the API tokens of an organization, without their secrets.

@@ -13,7 +13,10 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get)).routes(routes!(create_enrolment_token))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get))
+        .routes(routes!(create_enrolment_token))
 }
 
 /// Creates a cell. For platform admins.
@@ -64,5 +67,8 @@ async fn create_enrolment_token(
     PathParams(cell): PathParams<String>,
     OptionalJsonBody(new): OptionalJsonBody<NewEnrolmentToken>,
 ) -> Result<(StatusCode, Json<EnrolmentToken>), ProblemResponse> {
-    Ok((StatusCode::CREATED, Json(cell::create_enrolment_token(&op, &cell, new).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(cell::create_enrolment_token(&op, &cell, new).await?),
+    ))
 }

@@ -6,11 +6,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::{App, organization},
-    http::{JsonBody, PathParams, ProblemResponse, QueryParams, op::Op, problems::Problems, query::PageQuery},
+    http::{
+        JsonBody, PathParams, ProblemResponse, QueryParams, op::Op, problems::Problems, query::PageQuery,
+    },
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, delete))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, delete))
 }
 
 /// Creates an organization. For platform admins.
@@ -58,7 +62,10 @@ async fn get(
     params(("organization" = String, Path, description = "Id of the organization")),
     responses((status = 204, description = "Deleted"), Problems)
 )]
-async fn delete(Op(op): Op, PathParams(organization): PathParams<String>) -> Result<StatusCode, ProblemResponse> {
+async fn delete(
+    Op(op): Op,
+    PathParams(organization): PathParams<String>,
+) -> Result<StatusCode, ProblemResponse> {
     organization::delete(&op, &organization).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -101,7 +101,10 @@ async fn issue(
     PathParams((account, user)): PathParams<(String, String)>,
     OptionalJsonBody(issue): OptionalJsonBody<IssueCredentials>,
 ) -> Result<(StatusCode, Json<IssuedCredentials>), ProblemResponse> {
-    Ok((StatusCode::CREATED, Json(issuance::create(&op, &account, &user, issue).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(issuance::create(&op, &account, &user, issue).await?),
+    ))
 }
 
 /// Lists what was issued for a user, without the seeds.
@@ -139,5 +142,7 @@ async fn revoke(
     PathParams((account, user, issuance)): PathParams<(String, String, String)>,
     QueryParams(wait): QueryParams<WaitQuery>,
 ) -> Result<Json<Issuance>, ProblemResponse> {
-    Ok(Json(issuance::revoke(&op, &account, &user, &issuance, wait.into()).await?))
+    Ok(Json(
+        issuance::revoke(&op, &account, &user, &issuance, wait.into()).await?,
+    ))
 }
