@@ -448,6 +448,16 @@ BEGIN
 END
 $$;
 
+-- Whether somebody of this organization may be let in: NULL is the platform. Deleting an organization
+-- deletes its tokens and sessions; this is for those that were being made at that moment.
+CREATE FUNCTION app_organization_is_open(organization_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN organization_id IS NULL OR EXISTS (
+    SELECT FROM organization
+    WHERE organization.id = app_organization_is_open.organization_id
+      AND organization.deleted_at IS NULL
+);
+
 -- Who holds this API token. Notes its use, at most once a minute.
 CREATE FUNCTION app_api_token_lookup(hash bytea, at timestamptz)
 RETURNS TABLE (id uuid, organization_id uuid, role text)
@@ -460,7 +470,8 @@ BEGIN
     SELECT token.* INTO held
     FROM api_token AS token
     WHERE token.secret_hash = hash
-      AND (token.expires_at IS NULL OR token.expires_at > at);
+      AND (token.expires_at IS NULL OR token.expires_at > at)
+      AND app_organization_is_open(token.organization_id);
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -491,6 +502,7 @@ BEGIN
     WHERE sign_in_link.secret_hash = link_hash
       AND sign_in_link.used_at IS NULL
       AND sign_in_link.expires_at > at
+      AND app_organization_is_open(sign_in_link.organization_id)
     RETURNING * INTO link;
     IF NOT FOUND THEN
         RETURN;
@@ -522,7 +534,8 @@ BEGIN
     FROM session AS active
     WHERE active.secret_hash = hash
       AND active.expires_at > at
-      AND active.last_seen_at > at - make_interval(secs => idle_seconds);
+      AND active.last_seen_at > at - make_interval(secs => idle_seconds)
+      AND app_organization_is_open(active.organization_id);
     IF NOT FOUND THEN
         RETURN;
     END IF;

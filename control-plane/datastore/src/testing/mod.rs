@@ -79,7 +79,7 @@ pub async fn empty_database() -> TestDatabase {
 }
 
 impl Cluster {
-    /// A fresh empty database owned by [`cluster::OWNER`], or a copy of a template.
+    /// A fresh database of the owner who is no superuser: empty, or a copy of a template.
     pub async fn create_database(&self, template: Option<&str>) -> TestDatabase {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!(

@@ -276,3 +276,17 @@ async fn signing_in_clears_away_what_ended() {
         .unwrap();
     assert_eq!(sessions, 1);
 }
+
+#[tokio::test]
+async fn nobody_is_let_in_for_an_organization_that_was_deleted_in_the_same_moment() {
+    let world = World::new().await;
+    let mut tx = world.system().await;
+    tx.organization_delete(world.ours, now()).await.unwrap();
+    tx.commit().await.unwrap();
+    // What was being made while the organization went away.
+    let (secret, link) = (hash(), link(&world, Role::Owner, Some(world.ours)).await);
+    token(&world, secret, None).await;
+    let mut auth = world.datastore.begin_auth().await.unwrap();
+    assert_eq!(auth.api_token_lookup(&secret, now()).await.unwrap(), None);
+    assert_eq!(auth.sign_in(&link, &new_session(hash())).await.unwrap(), None);
+}

@@ -6,8 +6,11 @@
 use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use time::OffsetDateTime;
 use tollway_datastore::{Acknowledgement, LiveRow, NewApiToken, NewAuditEvent, NewSignInLink};
-use tollway_model::{Cursor, OrganizationId, Refusal, Role, UsageRow, UsageTotals};
+use tollway_model::{
+    AccountLimits, AccountStage, Cursor, OrganizationId, PageRequest, Refusal, Role, UsageRow, UsageTotals,
+};
 
 use crate::fixture::{World, fresh, fresh_boot, hash, now, seconds};
 
@@ -424,6 +427,99 @@ async fn functions_with_borrowed_rights_belong_to_app_system_and_fix_their_searc
         );
         assert!(!open, "anybody may execute {name}");
     }
+}
+
+/// The first wall alone: with row security off, our own statements still keep tenants apart.
+#[tokio::test]
+async fn our_statements_name_their_organization_even_where_row_security_would_do() {
+    let world = filled().await;
+    let mut superuser = world.database.superuser().await;
+    for table in tenant_tables(&world).await {
+        let statement = format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY");
+        superuser.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+    let mut tx = world.tenant().await;
+    let account = tx
+        .account_list(&PageRequest::first())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    let user = tx
+        .user_list(account.id, &PageRequest::first())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    let token = tx
+        .api_token_list(&PageRequest::first())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    let issuances = tx
+        .issuance_list(account.id, user.id, &PageRequest::first())
+        .await
+        .unwrap();
+    let issuance = issuances.items[0].clone();
+    drop(tx);
+
+    let mut tx = world.stranger().await;
+    let (early, late) = (OffsetDateTime::UNIX_EPOCH, now());
+    assert_eq!(tx.organization_get().await.unwrap().unwrap().id, world.theirs);
+    assert_eq!(tx.data_key_get().await.unwrap(), None);
+    assert_eq!(tx.account_get(&account.id.into()).await.unwrap(), None);
+    assert_eq!(tx.account_lock(&account.id.into()).await.unwrap(), None);
+    assert_eq!(tx.account_list(&PageRequest::first()).await.unwrap().items, []);
+    assert_eq!(tx.account_seeds_get(account.id).await.unwrap(), None);
+    assert_eq!(tx.account_rollout(account.id).await.unwrap(), None);
+    assert_eq!(tx.account_rollout_list(&[account.id]).await.unwrap(), []);
+    assert_eq!(tx.usage_hours(account.id, early, late).await.unwrap(), []);
+    assert_eq!(
+        tx.usage_hours_by_account(&[account.id], early, late)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(tx.usage_by_account(early, late).await.unwrap(), []);
+    assert_eq!(tx.user_get(account.id, user.id).await.unwrap(), None);
+    assert_eq!(
+        tx.user_list(account.id, &PageRequest::first())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
+    assert!(!tx.user_delete(account.id, user.id, late).await.unwrap());
+    assert_eq!(
+        tx.issuance_list(account.id, user.id, &PageRequest::first())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
+    assert_eq!(
+        tx.issuance_revoke(account.id, user.id, issuance.id, late)
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        tx.issuance_revoke_all(account.id, user.id, late).await.unwrap(),
+        0
+    );
+    assert_eq!(tx.account_revocations(account.id, early).await.unwrap(), []);
+    assert_eq!(tx.api_token_list(&PageRequest::first()).await.unwrap().items, []);
+    assert!(!tx.api_token_delete(token.id).await.unwrap());
+    tx.account_limits_set(account.id, &AccountLimits::new(1, 1, 1).unwrap())
+        .await
+        .unwrap();
+    tx.account_stage_set(account.id, &AccountStage::Deleted { since: late })
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.tenant().await;
+    assert_eq!(tx.account_get(&account.id.into()).await.unwrap(), Some(account));
 }
 
 #[tokio::test]
