@@ -172,7 +172,7 @@ impl FleetService for Fleet {
         request: Request<Streaming<NodeMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let (node, _) = self.node(&request).await?;
-        let span = tracing::info_span!("fleet", node = %node.id, name = %node.name);
+        let span = tracing::info_span!("fleet", node = %node.id, node_name = %node.name);
         let (outbox, outbound) = mpsc::channel(NODE_OUTBOX_MESSAGES_MAX);
         let session = Session {
             app: self.app.clone(),

@@ -49,7 +49,8 @@ impl Session {
             self.app
                 .hub()
                 .attach(self.node.id, self.node.cell_id, Lane::new(self.outbox.clone()));
-        tracing::info!(boot = %hello.boot_id, version = hello.software_version, ?held, "a node attached");
+        let held_text = held.map_or_else(|| "nothing".to_owned(), |held| held.to_string());
+        tracing::info!(boot = %hello.boot_id, version = hello.software_version, held = held_text, "a node attached");
 
         let welcome = Welcome {
             server_time_unix_ms: clock::unix_ms(clock::now()) as i64,

@@ -43,8 +43,11 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
         let elapsed_ms = begin.elapsed().as_millis() as u64;
         if status >= 500 {
             tracing::warn!(status, elapsed_ms, "request failed");
-        } else {
+        } else if method.is_safe() {
             tracing::debug!(status, elapsed_ms, "request served");
+        } else {
+            // What changes something can be followed by its id from here to the nodes' logs.
+            tracing::info!(status, elapsed_ms, "request served");
         }
     });
     let value = HeaderValue::from_str(request_id.as_str()).expect("a request id is plain ASCII");

@@ -50,8 +50,10 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How often live counts and usage are looked at.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A usage report that was not acknowledged in this time is told again.
-pub const USAGE_ACK_WAIT: Duration = Duration::from_secs(15);
+/// A usage report that was not acknowledged in this time is told again. The
+/// control plane acknowledges late when its database is away, and never what
+/// its database will not take.
+pub const USAGE_ACK_WAIT: Duration = Duration::from_secs(60);
 
 /// After a batch was refused as a whole, the node asks again this much later.
 pub const RESYNC_WAIT: Duration = Duration::from_secs(60);

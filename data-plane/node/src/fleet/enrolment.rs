@@ -43,9 +43,9 @@ impl FromStr for EnrolmentToken {
             .decode(fingerprint.as_bytes())
             .map_err(|_| InvalidEnrolmentToken)?;
         let authority_sha256 = fingerprint.try_into().map_err(|_| InvalidEnrolmentToken)?;
-        if !secret
+        if secret
             .strip_prefix("twe_")
-            .is_some_and(|secret| secret.len() == 43)
+            .is_none_or(|secret| secret.len() != 43)
         {
             return Err(InvalidEnrolmentToken);
         }

@@ -244,3 +244,321 @@ fn refusal(account: &str, code: &str, reason: String) -> fleet::Refusal {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollway_claims::{
+        AccountClaims, KeyKind, NatsLimits, OperatorClaims, Signer, StatementClaims, TollwayClaim,
+        TollwayLimits,
+    };
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn operator() -> Signer {
+        Signer::generate(KeyKind::Operator, [1; 32])
+    }
+
+    fn trust() -> Trust {
+        let claims = OperatorClaims::new(operator().public(), "test", NOW);
+        Trust::from_operator_jwt(&claims.encode(&operator()).unwrap()).unwrap()
+    }
+
+    fn key(number: u8) -> PublicKey {
+        Signer::generate(KeyKind::Account, [number; 32]).public()
+    }
+
+    fn document_with(
+        number: u8,
+        version: u64,
+        adjust: impl FnOnce(&mut AccountClaims),
+    ) -> fleet::AccountDocument {
+        let (issuer, subject) = (operator().public(), key(number));
+        let mut claims = AccountClaims::new(issuer, subject, "account", NOW);
+        let limits = TollwayLimits {
+            connections: Limit::Unlimited,
+            subscriptions: Limit::Unlimited,
+        };
+        claims.tollway = Some(TollwayClaim { version, limits });
+        adjust(&mut claims);
+        let statement = StatementClaims {
+            issuer,
+            subject,
+            issued_at: NOW,
+            version,
+            suspended: None,
+        };
+        fleet::AccountDocument {
+            account: subject.to_string(),
+            account_jwt: claims.encode(&operator()).unwrap(),
+            statement_jwt: statement.encode(&operator()).unwrap(),
+        }
+    }
+
+    fn document(number: u8, version: u64) -> fleet::AccountDocument {
+        document_with(number, version, |_| {})
+    }
+
+    /// A node that holds version 5 of some accounts, and revision 10 of epoch 1.
+    struct Node {
+        documents: HashMap<PublicKey, StoredDocument>,
+        withheld: HashSet<PublicKey>,
+        cursor: Option<Cursor>,
+        complete: bool,
+    }
+
+    impl Node {
+        fn with(accounts: u8) -> Self {
+            let stored = |number| {
+                let document = document(number, 5);
+                let stored = StoredDocument {
+                    epoch: 1,
+                    version: 5,
+                    account_jwt: document.account_jwt,
+                    statement_jwt: document.statement_jwt,
+                };
+                (key(number), stored)
+            };
+            Self {
+                documents: (0..accounts).map(stored).collect(),
+                withheld: HashSet::new(),
+                cursor: Some(Cursor {
+                    epoch: 1,
+                    revision: 10,
+                }),
+                complete: true,
+            }
+        }
+
+        fn plan(&self, batch: Batch) -> Result<Plan, BatchRefused> {
+            let held = Held {
+                documents: &self.documents,
+                withheld: &self.withheld,
+                cursor: self.cursor,
+                complete: self.complete,
+            };
+            plan(&held, batch, &trust(), NOW)
+        }
+    }
+
+    fn batch(snapshot: bool, epoch: u64, revision: u64, accounts: Vec<fleet::AccountDocument>) -> Batch {
+        Batch {
+            snapshot,
+            cursor: Cursor { epoch, revision },
+            accounts,
+            removed: Vec::new(),
+            request_id: String::new(),
+        }
+    }
+
+    fn delta(accounts: Vec<fleet::AccountDocument>) -> Batch {
+        batch(false, 1, 11, accounts)
+    }
+
+    fn put(plan: &Plan) -> Vec<(PublicKey, u64)> {
+        plan.put
+            .iter()
+            .map(|(document, stored)| (document.claims.subject, stored.version))
+            .collect()
+    }
+
+    fn codes(plan: &Plan) -> Vec<&str> {
+        plan.refused.iter().map(|refusal| refusal.code.as_str()).collect()
+    }
+
+    #[test]
+    fn document_that_does_not_validate_is_refused_alone() {
+        let node = Node::with(2);
+        let mut foreign = document(3, 1);
+        foreign.statement_jwt = document(4, 1).statement_jwt;
+        let mut mixed = document(3, 2);
+        mixed.statement_jwt = document(3, 1).statement_jwt;
+        let mut forged = document(3, 1);
+        let changed = if forged.account_jwt.ends_with('A') {
+            "B"
+        } else {
+            "A"
+        };
+        forged.account_jwt.replace_range(
+            forged.account_jwt.len() - 2..forged.account_jwt.len() - 1,
+            changed,
+        );
+        let stranger = Signer::generate(KeyKind::Operator, [9; 32]);
+        let mut untrusted = document(3, 1);
+        let claims = AccountClaims::new(stranger.public(), key(3), "account", NOW);
+        untrusted.account_jwt = claims.encode(&stranger).unwrap();
+        let plan = node.plan(delta(vec![
+            document(0, 6),
+            document(1, 4),
+            fleet::AccountDocument {
+                account: "x".repeat(1_000),
+                ..document(3, 1)
+            },
+            fleet::AccountDocument {
+                account_jwt: "no token".into(),
+                ..document(3, 1)
+            },
+            foreign,
+            mixed,
+            forged,
+            untrusted,
+            document_with(3, 1, |claims| claims.expires_at = Some(NOW)),
+            document_with(3, 1, |claims| claims.tollway = None),
+            document_with(3, 1, |claims| {
+                claims.limits = NatsLimits::default();
+                let limits = TollwayLimits {
+                    connections: Limit::AtMost(0),
+                    subscriptions: Limit::AtMost(0),
+                };
+                claims.tollway = Some(TollwayClaim { version: 1, limits });
+            }),
+            document(4, 1),
+        ]));
+        let plan = plan.unwrap();
+        assert_eq!(put(&plan), [(key(0), 6), (key(4), 1)]);
+        assert_eq!(
+            codes(&plan),
+            [
+                "stale_version",
+                "malformed",
+                "malformed",
+                "subject_mismatch",
+                "statement_mismatch",
+                "bad_signature",
+                "untrusted_issuer",
+                "expired",
+                "statement_mismatch",
+                "blank_limits",
+            ]
+        );
+        assert_eq!(plan.refused[0].account, key(1).to_string());
+        assert_eq!(plan.refused[1].account.len(), ACCOUNT_TEXT_MAX);
+    }
+
+    #[test]
+    fn same_document_again_changes_nothing_unless_it_is_not_in_force() {
+        let mut node = Node::with(1);
+        assert_eq!(put(&node.plan(delta(vec![document(0, 5)])).unwrap()), []);
+        node.withheld.insert(key(0));
+        assert_eq!(
+            put(&node.plan(delta(vec![document(0, 5)])).unwrap()),
+            [(key(0), 5)]
+        );
+        // Signed again under the same version: taken.
+        node.withheld.clear();
+        let again = document_with(0, 5, |claims| claims.name = "other".into());
+        assert_eq!(put(&node.plan(delta(vec![again])).unwrap()), [(key(0), 5)]);
+    }
+
+    #[test]
+    fn versions_grow_within_a_batch_too() {
+        let plan = Node::with(1)
+            .plan(delta(vec![document(0, 7), document(0, 6), document(0, 5)]))
+            .unwrap();
+        assert_eq!(put(&plan), [(key(0), 7)]);
+        assert_eq!(codes(&plan), ["stale_version", "stale_version"]);
+    }
+
+    #[test]
+    fn delta_removes_what_it_names_and_nothing_else() {
+        let node = Node::with(20);
+        let removed = (0..19)
+            .chain([99])
+            .map(|number| key(number).to_string())
+            .chain(["?".into()])
+            .collect();
+        let plan = node
+            .plan(Batch {
+                removed,
+                ..delta(vec![])
+            })
+            .unwrap();
+        assert_eq!(plan.removed.len(), 19);
+        assert_eq!(codes(&plan), ["malformed"]);
+    }
+
+    #[test]
+    fn delta_applies_only_on_top_of_what_it_was_made_for() {
+        let mut node = Node::with(1);
+        let revision_went_back = BatchRefused::RevisionWentBack { held: 10, found: 9 };
+        assert_eq!(
+            node.plan(batch(false, 1, 9, vec![])).unwrap_err(),
+            revision_went_back
+        );
+        assert_eq!(
+            node.plan(batch(false, 2, 11, vec![])).unwrap_err(),
+            BatchRefused::OtherEpoch { held: 1, found: 2 }
+        );
+        assert!(node.plan(batch(false, 1, 10, vec![])).is_ok(), "sent again");
+        node.complete = false;
+        assert_eq!(node.plan(delta(vec![])).unwrap_err(), BatchRefused::BaseUnknown);
+        node.cursor = None;
+        assert_eq!(node.plan(delta(vec![])).unwrap_err(), BatchRefused::BaseUnknown);
+    }
+
+    #[test]
+    fn snapshot_removes_what_it_does_not_name_and_a_refused_document_counts_as_named() {
+        let mut bad = document(1, 6);
+        bad.account_jwt.clear();
+        let plan = Node::with(3)
+            .plan(batch(true, 1, 11, vec![document(0, 5), bad]))
+            .unwrap();
+        assert_eq!(plan.removed, [key(2)]);
+        assert_eq!(codes(&plan), ["malformed"]);
+    }
+
+    #[test]
+    fn snapshot_that_looks_like_an_accident_is_refused_whole() {
+        let some = |range: std::ops::Range<u8>| range.map(|number| document(number, 5)).collect::<Vec<_>>();
+        let node = Node::with(10);
+        assert_eq!(
+            node.plan(batch(true, 1, 11, vec![])).unwrap_err(),
+            BatchRefused::SnapshotEmpty { held: 10 }
+        );
+        assert_eq!(
+            node.plan(batch(true, 1, 11, some(0..4))).unwrap_err(),
+            BatchRefused::SnapshotRemovesMost { removed: 6, held: 10 }
+        );
+        assert_eq!(
+            node.plan(batch(true, 1, 11, some(0..5))).unwrap().removed.len(),
+            5
+        );
+        assert_eq!(
+            node.plan(batch(true, 1, 9, some(0..10))).unwrap_err(),
+            BatchRefused::RevisionWentBack { held: 10, found: 9 }
+        );
+        // Few accounts may go, but not all of them.
+        let small = Node::with(9);
+        assert_eq!(
+            small.plan(batch(true, 1, 11, some(0..1))).unwrap().removed.len(),
+            8
+        );
+        assert_eq!(
+            small.plan(batch(true, 1, 11, vec![])).unwrap_err(),
+            BatchRefused::SnapshotEmpty { held: 9 }
+        );
+        // A node that lost its cursor to a bad disk is as careful.
+        let damaged = Node {
+            cursor: None,
+            complete: false,
+            ..Node::with(10)
+        };
+        assert!(damaged.plan(batch(true, 1, 11, some(0..4))).is_err());
+        assert!(Node::with(0).plan(batch(true, 1, 11, vec![])).is_ok());
+    }
+
+    #[test]
+    fn in_a_new_epoch_everything_may_run_backwards_but_nothing_may_vanish() {
+        let node = Node::with(10);
+        let restored = batch(true, 2, 3, vec![document(0, 2), document(1, 5)]);
+        let plan = node.plan(restored).unwrap();
+        assert_eq!(put(&plan), [(key(0), 2), (key(1), 5)]);
+        assert!(plan.put.iter().all(|(_, stored)| stored.epoch == 2));
+        assert_eq!(plan.removed.len(), 8);
+        assert_eq!(
+            node.plan(batch(true, 2, 3, vec![])).unwrap_err(),
+            BatchRefused::SnapshotEmpty { held: 10 }
+        );
+    }
+}

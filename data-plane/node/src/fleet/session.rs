@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
@@ -202,7 +202,7 @@ impl<'l> Session<'l> {
                 self.usage_sent = None;
                 // A backlog is told as fast as it is stored; news wait for the tick.
                 if self.parts.usage.has_backlog() {
-                    self.report_usage().await?;
+                    self.report_usage()?;
                 }
             }
             // Of a newer control plane.
@@ -273,16 +273,16 @@ impl<'l> Session<'l> {
         if self.resync_at.is_some_and(|at| now >= at) {
             return Err(SessionError::Resync);
         }
-        self.report_live().await?;
+        self.report_live()?;
         if self.usage_sent.is_some_and(|at| now - at >= USAGE_ACK_WAIT) {
             self.parts.usage.handle_lost();
             self.usage_sent = None;
         }
-        self.report_usage().await?;
+        self.report_usage()?;
         self.renew(now).await
     }
 
-    async fn report_live(&mut self) -> Result<(), SessionError> {
+    fn report_live(&mut self) -> Result<(), SessionError> {
         let mut accounts = Vec::new();
         self.parts.broker.live_visit(&mut |account, live| {
             accounts.push(LiveAccount {
@@ -296,16 +296,25 @@ impl<'l> Session<'l> {
         if self.live.as_ref() == Some(&accounts) {
             return Ok(());
         }
-        self.live = Some(accounts.clone());
-        self.send(Node::Live(LiveReport { accounts })).await
+        let report = LiveReport {
+            accounts: accounts.clone(),
+        };
+        if self.offer(Node::Live(report))? {
+            self.live = Some(accounts);
+        }
+        Ok(())
     }
 
-    async fn report_usage(&mut self) -> Result<(), SessionError> {
+    fn report_usage(&mut self) -> Result<(), SessionError> {
         let Some(report) = self.parts.usage.poll_report() else {
             return Ok(());
         };
-        self.usage_sent = Some(Instant::now());
-        self.send(Node::Usage(report)).await
+        if self.offer(Node::Usage(report))? {
+            self.usage_sent = Some(Instant::now());
+        } else {
+            self.parts.usage.handle_lost();
+        }
+        Ok(())
     }
 
     /// Begins a renewal when it is due, and sees how the last one went.
@@ -347,9 +356,9 @@ impl<'l> Session<'l> {
     async fn farewell(&mut self) {
         let ends = tokio::time::Instant::now() + FAREWELL_WAIT;
         let telling = async {
-            self.report_live().await?;
+            self.report_live()?;
             while !self.parts.usage.status().acknowledged {
-                self.report_usage().await?;
+                self.report_usage()?;
                 let received = self.inbound.message().await?.ok_or(SessionError::Closed)?;
                 if let Some(Control::UsageAck(ack)) = received.message {
                     self.parts.usage.handle_ack(ack.sequence);
@@ -359,6 +368,17 @@ impl<'l> Session<'l> {
         };
         if !matches!(timeout_at(ends, telling).await, Ok(Ok(()))) {
             tracing::info!("the last usage could not be told; it will be at the next start");
+        }
+    }
+
+    /// Sends what is told again anyway, if there is room. While its database is
+    /// away the control plane stops reading reports, and that must not end a
+    /// stream on which requests and updates still travel.
+    fn offer(&self, node: Node) -> Result<bool, SessionError> {
+        match self.outbox.try_send(message(node)) {
+            Ok(()) => Ok(true),
+            Err(TrySendError::Full(_)) => Ok(false),
+            Err(TrySendError::Closed(_)) => Err(SessionError::Closed),
         }
     }
 
