@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Largest body of a REST call.
+/// Largest body of a REST call, and largest message of a gRPC call.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Connections to the public port, and to the internal one; more wait in the listen queue.
 pub const PUBLIC_CONNECTIONS_MAX: usize = 4_096;

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use tollway_api::{Problem, ProblemCode};
+use tollway_api::{FieldError, Problem, ProblemCode};
 use tollway_authz::Denied;
 use tollway_datastore::DatastoreError;
-use tollway_model::{InvalidName, InvalidPage, InvalidText};
+use tollway_model::{InvalidName, InvalidPage, InvalidText, PAGE_LIMIT_MAX};
 
 /// What the caller reads is a [`Problem`]; what only we should read goes to the
 /// log, once, when the error becomes a problem.
@@ -104,13 +104,15 @@ pub(crate) fn invalid_text(field: &str) -> impl Fn(InvalidText) -> AppError {
 
 /// A page that cannot be asked for.
 pub(crate) fn invalid_page(error: InvalidPage) -> AppError {
-    let code = match error {
-        InvalidPage::Cursor => ProblemCode::InvalidCursor,
-        InvalidPage::Limit => ProblemCode::InvalidQuery,
+    let (code, text) = match error {
+        InvalidPage::Cursor => (ProblemCode::InvalidCursor, error.to_string()),
+        InvalidPage::Limit => (
+            ProblemCode::InvalidQuery,
+            format!("must be 1 to {PAGE_LIMIT_MAX}"),
+        ),
     };
-    let text = error.to_string();
     Problem::new(code)
-        .with_detail(text.clone())
-        .with_error(tollway_api::FieldError::new(error.field(), error.code(), text))
+        .with_detail(format!("{}: {text}", error.field()))
+        .with_error(FieldError::new(error.field(), error.code(), text))
         .into()
 }

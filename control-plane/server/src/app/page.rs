@@ -1,6 +1,6 @@
 //! What callers say about how they want an answer.
 
-use tollway_model::{Id, PageRequest};
+use tollway_model::{Id, InvalidPage, PageRequest};
 
 use super::{AppError, error::invalid_page};
 
@@ -24,10 +24,10 @@ impl PageParams {
 
     pub(super) fn check<I: Id>(&self) -> Result<PageRequest<I>, AppError> {
         // The model reads 0 as "the usual number"; a caller who wrote 0 meant something else.
-        let limit = match self.limit {
-            Some(0) => return Err(invalid_page(tollway_model::InvalidPage::Limit)),
-            limit => limit.unwrap_or(0),
-        };
+        if self.limit == Some(0) {
+            return Err(invalid_page(InvalidPage::Limit));
+        }
+        let limit = self.limit.unwrap_or(0);
         PageRequest::new(limit, &self.cursor).map_err(invalid_page)
     }
 }

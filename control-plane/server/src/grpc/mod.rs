@@ -28,7 +28,7 @@ use tollway_proto::v1::{
 use tonic::{server::NamedService, service::Routes};
 
 use self::call::Api;
-use crate::{app::App, http::ProblemResponse};
+use crate::{app::App, bounds::REQUEST_BODY_BYTES_MAX, http::ProblemResponse};
 
 /// Every gRPC service, each under its own path, with reflection and health.
 pub(crate) async fn router(app: App) -> Router {
@@ -49,12 +49,16 @@ pub(crate) async fn router(app: App) -> Router {
             .with_service_name("grpc.health.v1.Health")
     };
     Routes::default()
-        .add_service(AccountServiceServer::new(api.clone()))
-        .add_service(ApiTokenServiceServer::new(api.clone()))
-        .add_service(CellServiceServer::new(api.clone()))
-        .add_service(OrganizationServiceServer::new(api.clone()))
-        .add_service(UsageServiceServer::new(api.clone()))
-        .add_service(UserServiceServer::new(api))
+        .add_service(AccountServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
+        .add_service(
+            ApiTokenServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX),
+        )
+        .add_service(CellServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
+        .add_service(
+            OrganizationServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX),
+        )
+        .add_service(UsageServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
+        .add_service(UserServiceServer::new(api).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
         .add_service(health_service)
         .add_service(
             reflection(tonic_reflection::server::Builder::configure())

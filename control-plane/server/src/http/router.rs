@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use http::{HeaderValue, header};
 use tollway_api::{Problem, ProblemCode};
 use tonic::Status;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{ProblemResponse, console, edge, internal, openapi, route};
@@ -24,7 +25,7 @@ pub(crate) async fn public_router(app: App) -> Router {
         .split_for_parts();
     let document = openapi::document();
     Router::new()
-        .merge(api.with_state(app.clone()))
+        .merge(api.with_state(app.clone()).layer(never_stored()))
         .route("/openapi.json", get(async move || Json(document)))
         .merge(internal::health_router(app.clone()))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
@@ -38,6 +39,11 @@ pub(crate) async fn public_router(app: App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.metrics().clone(), edge::edge))
+}
+
+/// Answers of the API hold secrets, and what is true for one caller at one moment.
+fn never_stored() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 async fn no_route(app: App, request: Request) -> Response {

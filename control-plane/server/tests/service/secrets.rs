@@ -140,3 +140,19 @@ fn the_debug_form_of_credentials_hides_the_seed() {
     };
     assert!(!format!("{issued:?}").contains("SUSECRET"));
 }
+
+#[tokio::test]
+async fn answers_of_the_api_are_never_stored_on_the_way() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    for path in [
+        "/v1/organizations".to_owned(),
+        format!("/v1/accounts/{}", world.account),
+        "/v1/accounts/none".into(),
+    ] {
+        let answer = service
+            .call(Some(&world.owner), Method::GET, &path, Value::Null)
+            .await;
+        assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
+    }
+}

@@ -38,24 +38,3 @@ async fn open_calls_finish_and_streams_end_within_the_bound() {
     );
     assert!(!service.folder.path().join("ports.json").exists());
 }
-
-#[tokio::test]
-async fn a_sign_in_link_is_made_through_the_internal_port_and_works_once() {
-    let service = Service::start().await;
-    let link = tollway::sign_in_link::create(service.folder.path())
-        .await
-        .unwrap();
-    let api = service.control_plane().ports().api.to_string();
-    let secret = link
-        .strip_prefix(&format!("http://{api}/sign-in?token="))
-        .unwrap();
-    assert_eq!(secret.len(), 43);
-    let app = service.control_plane().app();
-    let (cookie, session) = app.sign_in(secret, "a browser").await.unwrap();
-    assert_eq!(session.principal.role(), tollway_model::Role::PlatformAdmin);
-    assert!(app.sign_in(secret, "a browser").await.is_err());
-    let request_id = tollway::request_id::RequestId::generate();
-    assert!(app.session(&cookie, request_id.clone()).await.is_ok());
-    app.sign_out(&cookie).await.unwrap();
-    assert!(app.session(&cookie, request_id).await.is_err());
-}

@@ -239,7 +239,10 @@ impl Attached {
 }
 
 /// Epoch and revision of an acknowledgement, and the codes of what was refused.
-pub(crate) fn summary(ack: &Ack) -> (Option<(u64, u64)>, Vec<(String, String)>) {
+/// A cursor's epoch and revision, and the refused accounts with their codes.
+pub(crate) type AckSummary = (Option<(u64, u64)>, Vec<(String, String)>);
+
+pub(crate) fn summary(ack: &Ack) -> AckSummary {
     let cursor = ack.cursor.map(|cursor| (cursor.epoch, cursor.revision));
     let refused = ack
         .refused

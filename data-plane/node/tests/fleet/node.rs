@@ -1,4 +1,8 @@
 //! The real program.
+#![allow(
+    clippy::print_stderr,
+    reason = "the test runner shows it with the failed test"
+)]
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
