@@ -44,17 +44,14 @@ impl Unacknowledged {
     /// Takes out what an acknowledgement answers; says whether a snapshot was among it.
     pub(super) fn acknowledged(&self, cursor: Cursor) -> bool {
         let mut batches = self.0.lock();
-        let mut snapshot = false;
-        while let Some(batch) = batches.front() {
-            // Within the order of the stream, a snapshot of a new epoch comes after everything before it.
-            if batch.cursor.epoch == cursor.epoch && batch.cursor.revision > cursor.revision {
-                break;
-            }
-            let answered = batch.cursor.epoch == cursor.epoch;
-            snapshot |= answered && batch.snapshot;
-            batches.pop_front();
-        }
-        snapshot
+        // A node names exactly what it was sent, and its answers come in order; anything else answers nothing.
+        let Some(answered) = batches.iter().position(|batch| batch.cursor == cursor) else {
+            return false;
+        };
+        batches
+            .drain(..=answered)
+            .filter(|batch| batch.cursor.epoch == cursor.epoch)
+            .any(|batch| batch.snapshot)
     }
 }
 

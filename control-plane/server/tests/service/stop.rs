@@ -18,13 +18,13 @@ async fn open_calls_finish_and_streams_end_within_the_bound() {
     let world = World::make(&service).await;
     let node = FakeNode::enrol(&service, &world.cell).await;
     let mut attached = node.attach(None).await;
+    attached.take_until(&world.account_key).await;
     // A call that waits for a reply that never comes, for a second.
     let path = format!("/v1/accounts/{}/request", world.account);
     let call = service.request(Some(&world.owner), Method::POST, &path);
     let open = tokio::spawn(Answer::of(
         call.json(&json!({ "subject": "a", "timeout_ms": 1_000 })),
     ));
-    attached.take_until(&world.account_key).await;
     attached.next().await;
 
     let begin = Instant::now();
