@@ -1,6 +1,7 @@
 //! What this node holds, put in force and kept.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use tollway_claims::{PublicKey, Trust};
 use tollway_proto::fleet;
@@ -8,7 +9,7 @@ use tollway_proto::fleet;
 use super::Cursor;
 use super::batch::Batch;
 use super::bounds::REFUSALS_MAX;
-use super::last_known_good::{LastKnownGood, LastKnownGoodError};
+use super::last_known_good::{LastKnownGood, LastKnownGoodError, StoredDocument};
 use super::plan::{BatchRefused, Held, plan};
 use crate::broker::Broker;
 use crate::error_text;
@@ -47,18 +48,9 @@ impl Configuration {
     /// Puts everything in force that was kept, verified again against `trust`:
     /// a disk is not believed. `now` is seconds since 1970.
     pub fn load(mut store: LastKnownGood, broker: Broker, trust: &Trust, now: i64) -> Self {
-        let mut withheld = HashSet::new();
         broker.trust_set(trust.clone(), now);
-        for (account, held) in store.documents() {
-            match trust.verify_document(account, &held.account_jwt, &held.statement_jwt, now) {
-                Ok(document) => broker.account_apply(document, now),
-                Err(error) => {
-                    let reason = error_text::chain(&error);
-                    tracing::error!(%account, reason, "a kept document does not verify and is not served");
-                    withheld.insert(*account);
-                }
-            }
-        }
+        let documents: Vec<_> = store.documents().iter().collect();
+        let withheld = load_all(&documents, &broker, trust, now);
         if !withheld.is_empty() {
             store.set_incomplete();
         }
@@ -119,6 +111,50 @@ impl Configuration {
     pub(super) fn trust_set(&self, trust: Trust, now: i64) {
         self.broker.trust_set(trust, now);
     }
+}
+
+/// Verifies on all processors: two signatures for each of thousands of
+/// accounts are what clients wait for when a node restarts. Gives back the
+/// accounts whose documents do not verify.
+fn load_all(
+    documents: &[(&PublicKey, &StoredDocument)],
+    broker: &Broker,
+    trust: &Trust,
+    now: i64,
+) -> HashSet<PublicKey> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = documents.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let loading: Vec<_> = documents
+            .chunks(share)
+            .map(|share| scope.spawn(move || load(share, broker, trust, now)))
+            .collect();
+        let loaded = loading.into_iter().flat_map(|thread| match thread.join() {
+            Ok(withheld) => withheld,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        loaded.collect()
+    })
+}
+
+fn load(
+    documents: &[(&PublicKey, &StoredDocument)],
+    broker: &Broker,
+    trust: &Trust,
+    now: i64,
+) -> Vec<PublicKey> {
+    let mut withheld = Vec::new();
+    for &(account, held) in documents {
+        match trust.verify_document(account, &held.account_jwt, &held.statement_jwt, now) {
+            Ok(document) => broker.account_apply(document, now),
+            Err(error) => {
+                let reason = error_text::chain(&error);
+                tracing::error!(%account, reason, "a kept document does not verify and is not served");
+                withheld.push(*account);
+            }
+        }
+    }
+    withheld
 }
 
 fn within_bound(mut refused: Vec<fleet::Refusal>) -> Vec<fleet::Refusal> {
