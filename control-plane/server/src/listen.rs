@@ -15,9 +15,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::bounds::{
-    CONNECTION_STREAMS_MAX, HEADER_LIST_BYTES_MAX, HEADER_WAIT, LISTEN_BACKLOG, PUBLIC_CONNECTIONS_MAX,
-    STOP_WAIT,
+use crate::{
+    bounds::{
+        CONNECTION_STREAMS_MAX, HEADER_LIST_BYTES_MAX, HEADER_WAIT, LISTEN_BACKLOG, PUBLIC_CONNECTIONS_MAX,
+        STOP_WAIT,
+    },
+    opening::Opening,
 };
 
 /// A port cannot be opened.
@@ -109,9 +112,8 @@ pub fn serve(
                 () = stop.cancelled() => break,
             };
             let service = TowerToHyperService::new(router.clone());
-            let connection = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .into_owned();
+            let stream = TokioIo::new(Opening::new(stream, HEADER_WAIT));
+            let connection = builder.serve_connection(stream, service).into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // What ends a client's connection is the client's business; nothing is lost on our side.
@@ -129,5 +131,56 @@ pub fn serve(
         {
             tracing::warn!("some calls did not finish in time and were cut");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn serving() -> (SocketAddr, CancellationToken) {
+        let listener = bind("127.0.0.1:0".parse().unwrap(), "a test", "--listen").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let slow = axum::routing::get(async || tokio::time::sleep(HEADER_WAIT * 2).await);
+        tokio::spawn(serve(listener, Router::new().route("/", slow), stop.clone()));
+        (address, stop)
+    }
+
+    /// The clock is the test's: it jumps to the next deadline whenever everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_does_not_say_what_it_wants_is_closed() {
+        let (address, _stop) = serving().await;
+        let beginnings: [&[u8]; 5] = [
+            b"",
+            b"G",
+            b"PRI * HT",
+            b"GET / HTTP/1.1\r\nHost:",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n",
+        ];
+        for beginning in beginnings {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(beginning).await.unwrap();
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(HEADER_WAIT * 10, stream.read_to_end(&mut answer)).await;
+            assert!(
+                ended.is_ok(),
+                "{:?} keeps its place",
+                beginning.escape_ascii().to_string()
+            );
+        }
+    }
+
+    /// Shorter than the beginning of HTTP/2, so it must not be waited for more of it.
+    #[tokio::test(start_paused = true)]
+    async fn short_request_may_take_longer_than_its_headers_might() {
+        let (address, _stop) = serving().await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer:?}");
     }
 }
