@@ -18,6 +18,7 @@ pub mod error_text;
 pub mod fleet;
 pub mod monitor;
 pub mod node;
+pub mod open_files;
 pub mod record_log;
 pub mod status;
 pub mod unix_clock;

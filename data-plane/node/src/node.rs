@@ -22,6 +22,7 @@ use crate::fleet::{
     LastKnownGoodError, Link, LinkParts, enrol,
 };
 use crate::monitor::Monitor;
+use crate::open_files;
 use crate::status::NodeStatus;
 use crate::unix_clock::unix_now;
 use crate::usage::{ControlClock, JournalError, UsageMeter};
@@ -100,6 +101,7 @@ pub enum NodeError {
 /// # Errors
 /// When it cannot start; the text says what to do.
 pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), NodeError> {
+    open_files::raise();
     let folder = Arc::new(DataFolder::open(&settings.data_dir)?);
     folder.remove_ports()?;
     let Some(identity) = identity(&folder, &settings, &stop).await? else {
@@ -223,6 +225,7 @@ fn broker_settings(identity: &Identity, client: SocketAddr) -> Result<BrokerSett
     let mut settings = BrokerSettings::new(&identity.node_name, server.to_string());
     settings.host = client.ip().to_string();
     settings.port = client.port();
+    settings.max_connections = open_files::connections_max(settings.max_connections);
     Ok(settings)
 }
 

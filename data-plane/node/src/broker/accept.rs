@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bounds::{DRAIN, LAME_DUCK};
+use super::bounds::{DRAIN, LAME_DUCK, REFUSED_MAX};
 use super::close_reason::CloseReason;
 use super::connection::Connection;
 use super::shared::Shared;
@@ -43,7 +43,12 @@ pub(crate) async fn serve(shared: &Arc<Shared>, listener: TcpListener, stop: Can
 }
 
 fn spawn(shared: &Arc<Shared>, connections: &TaskTracker, socket: TcpStream, peer: std::net::SocketAddr) {
-    let full = shared.counters.connections.load(Relaxed) >= shared.settings.max_connections as u64;
+    let open = shared.counters.connections.load(Relaxed);
+    let connections_max = shared.settings.max_connections as u64;
+    if open >= connections_max + REFUSED_MAX as u64 {
+        return;
+    }
+    let full = open >= connections_max;
     let connection = match Connection::new(shared.clone(), socket, peer) {
         Ok(connection) => connection,
         Err(error) => {

@@ -91,6 +91,10 @@ pub const INTERNAL_DEADLINE_MAX: Duration = Duration::from_secs(300);
 /// Log lines about refused clients, per second; the rest is only counted.
 pub const REFUSAL_LOG_LINES_PER_SECOND: u32 = 20;
 
+/// Clients above the limit of connections that are being told so; further ones
+/// are closed without a word, because telling takes a descriptor and a moment.
+pub const REFUSED_MAX: usize = 128;
+
 /// How long clients may read INFO `ldm` before a stopping node closes them.
 pub const LAME_DUCK: Duration = Duration::from_millis(250);
 

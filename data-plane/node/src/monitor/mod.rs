@@ -3,6 +3,8 @@
 //! The port has no authentication and names accounts by their public keys, so
 //! it is on loopback unless told otherwise.
 
+mod listener;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,9 +23,12 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tollway_accounts::MeterTotals;
 
+use self::listener::BoundedListener;
 use crate::broker::Broker;
 use crate::status::NodeStatus;
 use crate::usage::UsageMeter;
+
+pub(crate) use self::listener::VISITORS_MAX;
 
 /// What the pages are made from; clones are the same.
 #[derive(Clone)]
@@ -46,7 +51,7 @@ impl Monitor {
             .route("/readyz", get(readyz).with_state(self.status))
             .route("/metrics", get(metrics).with_state(Arc::new(registry)));
         // It returns only when the listener fails for good, and then clients are still served.
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = axum::serve(BoundedListener::new(listener), router).await {
             tracing::error!(%error, "health and metrics are not served any more");
         }
     }
