@@ -52,6 +52,7 @@ mod node;
 mod operator;
 mod organization;
 mod overview;
+mod private_cluster;
 mod row;
 mod session;
 #[cfg(feature = "testing")]
@@ -79,6 +80,7 @@ pub use migrate::MigrateError;
 pub use node::{Hello, NewNode, NodeAdmitError};
 pub use operator::OperatorRecord;
 pub use organization::{NewOrganization, OrganizationDeleteError, OrganizationInsertError};
+pub use private_cluster::{PRIVATE_CLUSTER_OWNER, PrivateClusterError, private_cluster_prepare};
 pub use session::{AuthenticatedSession, NewSession, NewSignInLink};
 pub use transaction::{AuthTx, SystemTx, TenantTx};
 pub use usage::UsageStored;

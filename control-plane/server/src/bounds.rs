@@ -51,6 +51,10 @@ pub const HELLO_WAIT: Duration = Duration::from_secs(10);
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// TLS handshakes at the same time; more wait in the listen queue.
 pub const TLS_HANDSHAKES_MAX: usize = 512;
+/// Connections to the fleet port without a certificate; further ones are closed. Only nodes that enrol need one.
+pub const FLEET_STRANGERS_MAX: usize = 64;
+/// How long such a connection may last: long enough to enrol.
+pub const FLEET_STRANGER_WAIT: Duration = Duration::from_secs(30);
 /// Connections that the kernel may hold for us: a restarted control plane meets its whole fleet at once.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// How long a call waits for a connection of the database pool.

@@ -128,20 +128,7 @@ impl DataFolder {
     }
 
     fn replace(&self, path: &Path, step: &'static str, bytes: &[u8]) -> Result<(), DataFolderError> {
-        let temporary = path.with_extension("new");
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)?;
-            fs::File::open(&self.path)?.sync_all()
-        };
-        write().map_err(|source| self.failed(step, path, source))
+        replace_file(path, bytes).map_err(|source| self.failed(step, path, source))
     }
 
     fn failed(&self, step: &'static str, path: &Path, source: io::Error) -> DataFolderError {
@@ -150,6 +137,26 @@ impl DataFolder {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+/// Writes a file (mode 0600) beside `path`, syncs it, puts it in place, and syncs the folder: after a crash
+/// there is the old content or the new one, whole.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    match path.parent() {
+        Some(folder) => fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
     }
 }
 

@@ -31,3 +31,4 @@ pub mod secrets;
 pub mod serve;
 pub mod sign_in_link;
 pub mod telemetry;
+pub mod up;

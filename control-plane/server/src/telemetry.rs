@@ -1,6 +1,6 @@
 //! Log lines of the process: to stderr, as text or JSON.
 
-use std::io;
+use std::{fs::File, io, sync::Mutex};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -15,14 +15,12 @@ pub enum LogFormat {
     Json,
 }
 
-/// Begins to log. What is logged is chosen by RUST_LOG; `info` when it is not set.
+/// Begins to log to stderr. What is logged is chosen by RUST_LOG; `info` when it is not set.
 ///
 /// Later calls change nothing: a process has one log.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx::postgres::notice=warn"));
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter())
         .with_writer(io::stderr);
     // A test may have a subscriber already.
     let _ = match format {
@@ -31,4 +29,20 @@ pub fn start(format: LogFormat) {
             .try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// The same to a file, where the terminal is for something else.
+pub(crate) fn start_to_file(format: LogFormat, file: File) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_writer(Mutex::new(file))
+        .with_ansi(false);
+    let _ = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx::postgres::notice=warn"))
 }

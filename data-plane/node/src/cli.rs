@@ -48,6 +48,10 @@ pub struct Cli {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     metrics_listen: SocketAddr,
 
+    /// Stops when the process that started this one ends, however it ends (Linux only)
+    #[arg(long)]
+    end_with_parent: bool,
+
     /// How log lines are written, to stderr
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
@@ -84,6 +88,15 @@ impl Cli {
     /// How to log.
     pub fn log_format(&self) -> LogFormat {
         self.log_format
+    }
+
+    /// Asks the kernel for the signal that stops us when our parent ends.
+    pub fn end_with_parent(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.end_with_parent {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+        }
+        Ok(())
     }
 
     /// The settings of the node. Reads the token's file, or the environment.

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection};
+use tollway_postgres::{Programs, ServerUser};
 
 use crate::{Datastore, DatastoreOptions};
 
@@ -22,33 +23,30 @@ pub(super) const TEMPLATE: &str = "tollway_template";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the server, and ends it and removes its folder when the process it serves is gone. A shell does
-/// this because it outlives a test that is killed, and nothing else of ours would.
+/// this because it outlives a test that is killed, and nothing else of ours would. A test that stopped the
+/// server asks for it again with a file.
 const SUPERVISOR: &str = r#"
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
-    -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB -c timezone=UTC &
-server=$!
-while kill -0 "$server" 2>/dev/null; do
-    if ! kill -0 "$3" 2>/dev/null && ! [ -d "/proc/$3" ]; then
-        kill -QUIT "$server"
-        wait "$server"
-        rm -rf "$2"
-        exit
+serve() {
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+        -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB -c timezone=UTC &
+}
+serve "$@"
+while kill -0 "$3" 2>/dev/null || [ -d "/proc/$3" ]; do
+    if [ -e "$2/serve-again" ]; then
+        rm "$2/serve-again"
+        serve "$@"
     fi
     sleep 1
 done
+"$1/pg_ctl" -D "$2/data" -m immediate stop
+wait
+rm -rf "$2"
 "#;
 
 /// A running cluster, reached over a unix socket in a folder of its own.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     folder: PathBuf,
-}
-
-/// The user that the server runs as: Postgres refuses to run as root.
-#[derive(Clone, Copy)]
-struct ServerUser {
-    uid: u32,
-    gid: u32,
 }
 
 impl Cluster {
@@ -75,6 +73,33 @@ impl Cluster {
             "postgres:///{database}?host={}&user={user}",
             self.folder.display()
         )
+    }
+
+    /// Stops the server as a crash does: connections break, and new ones are refused. For a private cluster.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn stop(&self) {
+        let programs = Programs::find(None).unwrap_or_else(|error| panic!("{error}"));
+        let user = ServerUser::find().unwrap_or_else(|error| panic!("{error}"));
+        let mut stop = Command::new(programs.program("pg_ctl"));
+        stop.arg("--pgdata")
+            .arg(self.folder.join("data"))
+            .args(["--mode=immediate", "--wait", "stop"])
+            .stdin(Stdio::null());
+        user.apply(&mut stop);
+        let output = stop.output().expect("pg_ctl can be run");
+        assert!(
+            output.status.success(),
+            "pg_ctl failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Starts the server again after [`Self::stop`], and waits until it is reachable.
+    pub async fn start_again(&self) {
+        fs::write(self.folder.join("serve-again"), "").expect("the folder is ours");
+        self.wait_until_reachable().await;
     }
 
     pub(super) async fn superuser(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
@@ -105,19 +130,11 @@ impl Cluster {
 
     #[allow(clippy::zombie_processes, reason = "the supervisor outlives us on purpose")]
     async fn start(&self, owner: u32) {
-        let binaries = find_binaries();
-        let user = server_user(&self.folder.join("lock"));
-        let as_user = |command: &mut Command| {
-            command.current_dir("/").stdin(Stdio::null());
-            if let Some(ServerUser { uid, gid }) = user {
-                command.uid(uid).gid(gid);
-            }
-        };
-        if let Some(ServerUser { uid, gid }) = user {
-            std::os::unix::fs::chown(&self.folder, Some(uid), Some(gid)).expect("root may give files away");
-        }
+        let programs = Programs::find(None).unwrap_or_else(|error| panic!("{error}"));
+        let user = ServerUser::find().unwrap_or_else(|error| panic!("{error}"));
+        user.give(&self.folder).expect("the folder is ours");
 
-        let mut initdb = Command::new(binaries.join("initdb"));
+        let mut initdb = Command::new(programs.program("initdb"));
         initdb.arg("--pgdata").arg(self.folder.join("data")).args([
             "--username",
             SUPERUSER,
@@ -126,7 +143,8 @@ impl Cluster {
             "--no-locale",
             "--no-sync",
         ]);
-        as_user(&mut initdb);
+        initdb.stdin(Stdio::null());
+        user.apply(&mut initdb);
         let output = initdb.output().expect("initdb can be run");
         assert!(
             output.status.success(),
@@ -138,14 +156,15 @@ impl Cluster {
         let mut supervisor = Command::new("sh");
         supervisor
             .args(["-c", SUPERVISOR, "tollway-test-postgres"])
-            .arg(&binaries)
+            .arg(programs.folder())
             .arg(&self.folder)
             .arg(owner.to_string())
+            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be opened twice"))
             .stderr(log)
             // A Ctrl-C is for the tests; the server ends after them.
             .process_group(0);
-        as_user(&mut supervisor);
+        user.apply(&mut supervisor);
         supervisor.spawn().expect("sh can be run");
         self.wait_until_reachable().await;
     }
@@ -189,46 +208,4 @@ impl Cluster {
             datastore.close().await;
         }
     }
-}
-
-/// The folder of `initdb` and `postgres`: `TOLLWAY_POSTGRES_BIN`, the newest one of Debian, or from PATH.
-fn find_binaries() -> PathBuf {
-    if let Some(folder) = std::env::var_os("TOLLWAY_POSTGRES_BIN") {
-        return folder.into();
-    }
-    let major = |folder: &Path| folder.file_name()?.to_str()?.parse::<u32>().ok();
-    let newest = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| Some((major(&entry.path())?, entry.path().join("bin"))))
-        .filter(|(_, binaries)| binaries.join("initdb").exists())
-        .max();
-    if let Some((_, binaries)) = newest {
-        return binaries;
-    }
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .find(|folder| folder.join("initdb").exists())
-        .expect("tests need Postgres: apt-get install postgresql, or set TOLLWAY_POSTGRES_BIN")
-}
-
-/// `None` when we are not root. The user must have a row in the password file, or Postgres refuses.
-fn server_user(own_file: &Path) -> Option<ServerUser> {
-    let we_are_root = fs::metadata(own_file).expect("the file was just made").uid() == 0;
-    if !we_are_root {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("a system with root has a password file");
-    let find = |name: &str| {
-        let fields: Vec<&str> = users.lines().map(|line| line.split(':')).find_map(|fields| {
-            let fields: Vec<&str> = fields.collect();
-            (fields.first() == Some(&name)).then_some(fields)
-        })?;
-        Some(ServerUser {
-            uid: fields.get(2)?.parse().ok()?,
-            gid: fields.get(3)?.parse().ok()?,
-        })
-    };
-    let user = find("postgres").or_else(|| find("nobody"));
-    Some(user.expect("Postgres does not run as root, and there is neither a user postgres nor nobody"))
 }

@@ -85,8 +85,12 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let step = error.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !text.ends_with(&step) {
+            text.push_str(": ");
+            text.push_str(&step);
+        }
         cause = error.source();
     }
     text

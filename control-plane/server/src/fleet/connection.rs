@@ -10,8 +10,8 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
-    time::timeout,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use tonic::transport::server::Connected;
 
 use super::FleetTls;
 use crate::{
-    bounds::{TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
+    bounds::{FLEET_STRANGER_WAIT, FLEET_STRANGERS_MAX, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
     listen::accept,
     pki::NodeCertificate,
 };
@@ -35,6 +35,13 @@ pub struct FleetPeer {
 pub struct FleetConnection {
     stream: TlsStream<TcpStream>,
     peer: FleetPeer,
+    /// Somebody without a certificate, who may be anybody: bounded in number and time.
+    stranger: Option<Stranger>,
+}
+
+struct Stranger {
+    until: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Accepts until `stop`. Handshakes run beside each other, each with a deadline,
@@ -46,6 +53,7 @@ pub fn connections(
 ) -> mpsc::Receiver<io::Result<FleetConnection>> {
     let (ready, connections) = mpsc::channel(TLS_HANDSHAKES_MAX);
     let handshakes = Arc::new(Semaphore::new(TLS_HANDSHAKES_MAX));
+    let strangers = Arc::new(Semaphore::new(FLEET_STRANGERS_MAX));
     tokio::spawn(async move {
         loop {
             let accepted = async {
@@ -60,10 +68,14 @@ pub fn connections(
                 () = stop.cancelled() => return,
             };
             let (acceptor, ready) = (TlsAcceptor::from(tls.current()), ready.clone());
+            let strangers = Arc::clone(&strangers);
             tokio::spawn(async move {
                 match timeout(TLS_HANDSHAKE_WAIT, acceptor.accept(stream)).await {
-                    // The receiver is gone when the server stops; the connection goes with it.
-                    Ok(Ok(stream)) => drop(ready.send(Ok(FleetConnection::new(stream))).await),
+                    Ok(Ok(stream)) => match FleetConnection::new(stream, strangers) {
+                        // The receiver is gone when the server stops; the connection goes with it.
+                        Some(connection) => drop(ready.send(Ok(connection)).await),
+                        None => tracing::info!("too many connections to the fleet port without a certificate"),
+                    },
                     Ok(Err(error)) => tracing::info!(%error, "a TLS handshake on the fleet port failed"),
                     Err(_) => tracing::info!("a TLS handshake on the fleet port took too long"),
                 }
@@ -75,17 +87,26 @@ pub fn connections(
 }
 
 impl FleetConnection {
-    fn new(stream: TlsStream<TcpStream>) -> Self {
+    /// `None` for a stranger when there are enough of them.
+    fn new(stream: TlsStream<TcpStream>, strangers: Arc<Semaphore>) -> Option<Self> {
         let certificate = stream
             .get_ref()
             .1
             .peer_certificates()
             .and_then(|chain| chain.first())
             .and_then(|certificate| NodeCertificate::read(certificate).ok());
-        Self {
+        let stranger = match certificate {
+            Some(_) => None,
+            None => Some(Stranger {
+                until: Box::pin(sleep(FLEET_STRANGER_WAIT)),
+                _place: strangers.try_acquire_owned().ok()?,
+            }),
+        };
+        Some(Self {
             stream,
             peer: FleetPeer { certificate },
-        }
+            stranger,
+        })
     }
 }
 
@@ -103,6 +124,11 @@ impl AsyncRead for FleetConnection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(stranger) = &mut self.stranger
+            && stranger.until.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -149,15 +149,19 @@ impl Recorder<'_> {
                 })
             })
             .collect();
-        let store = async {
-            let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
-            tx.account_live_replace(self.node.id, &rows, clock::now()).await?;
-            tx.commit().await
-        };
-        // The next report replaces this one anyway.
-        if let Err(error) = store.await {
-            tracing::debug!(error = chain(&error), "could not store what is open");
+        let mut attempts = Attempts::new("store what is open");
+        // A node tells it when it changes, so the next report may be far away.
+        while let Err(error) = self.replace_live(&rows).await {
+            if !attempts.again(&error).await {
+                return;
+            }
         }
+    }
+
+    async fn replace_live(&self, rows: &[LiveRow]) -> Result<(), DatastoreError> {
+        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        tx.account_live_replace(self.node.id, rows, clock::now()).await?;
+        tx.commit().await
     }
 
     async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, DatastoreError> {

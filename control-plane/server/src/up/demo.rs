@@ -1,0 +1,231 @@
+//! The demo: an organization with two accounts in two cells, one user each, and credentials in files.
+//!
+//! It is made once. What is deleted of it afterwards stays deleted.
+
+use std::{fs, io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tollway_api as api;
+use zeroize::Zeroizing;
+
+use super::{UpError, demo_programs, folder::UpFolder};
+use crate::app::{AppError, OpContext, PageParams, Wait, account, issuance, organization, user};
+
+/// The cells of `tollway up`, one node each.
+pub(super) const CELLS: [&str; 2] = ["cell-a", "cell-b"];
+const ORGANIZATION: &str = "demo";
+/// Name and cell of each account.
+const ACCOUNTS: [(&str, &str); 2] = [("orders", CELLS[0]), ("billing", CELLS[1])];
+const USER: &str = "app";
+
+/// What is there of the demo.
+pub(super) struct Demo {
+    pub(super) organization: String,
+    pub(super) accounts: Vec<DemoAccount>,
+}
+
+pub(super) struct DemoAccount {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) public_key: String,
+    pub(super) cell: String,
+    pub(super) creds_file: PathBuf,
+}
+
+/// What demo/demo.json remembers: the demo was made, and of what.
+#[derive(Debug, Serialize, Deserialize)]
+struct Made {
+    organization: String,
+    accounts: Vec<MadeAccount>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct MadeAccount {
+    id: String,
+    user: String,
+}
+
+impl Demo {
+    /// Makes it at the first start, and finds what is left of it at later ones.
+    pub(super) async fn make_or_resume(op: &OpContext, folder: &UpFolder) -> Result<Self, UpError> {
+        let memory = folder.demo().join("demo.json");
+        let made = match fs::read(&memory) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| UpError::file("read", &memory)(io::Error::other(error)))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = make(op).await?;
+                let text = serde_json::to_vec(&made).expect("a few ids are JSON");
+                folder.write(&memory, &text)?;
+                made
+            }
+            Err(error) => return Err(UpError::file("read", &memory)(error)),
+        };
+        let mut accounts = Vec::with_capacity(made.accounts.len());
+        for account in &made.accounts {
+            accounts.extend(resume(op, folder, account).await?);
+        }
+        demo_programs::write(folder)?;
+        Ok(Self {
+            organization: made.organization,
+            accounts,
+        })
+    }
+
+    /// One line for the progress.
+    pub(super) fn summary(&self) -> String {
+        let names: Vec<&str> = self
+            .accounts
+            .iter()
+            .map(|account| account.name.as_str())
+            .collect();
+        match names.as_slice() {
+            [] => "its accounts were deleted".to_owned(),
+            names => format!(
+                "accounts {} of the organization {ORGANIZATION}",
+                names.join(" and ")
+            ),
+        }
+    }
+}
+
+/// Makes what is not there under its name: an earlier start may have been cut off in the middle.
+async fn make(op: &OpContext) -> Result<Made, UpError> {
+    let organization = match find_organization(op)
+        .await
+        .map_err(UpError::demo("look for the demo"))?
+    {
+        Some(organization) => organization,
+        None => {
+            let new = api::NewOrganization {
+                name: ORGANIZATION.to_owned(),
+                display_name: Some("Demo".to_owned()),
+            };
+            organization::create(op, new)
+                .await
+                .map_err(UpError::demo("create the demo organization"))?
+                .id
+        }
+    };
+    let mut accounts = Vec::with_capacity(ACCOUNTS.len());
+    for (name, cell) in ACCOUNTS {
+        let existing = find_account(op, &organization, name)
+            .await
+            .map_err(UpError::demo("look for a demo account"))?;
+        let account = match existing {
+            Some(account) => account,
+            None => {
+                let new = api::NewAccount {
+                    name: name.to_owned(),
+                    cell: Some(cell.to_owned()),
+                    limits: None,
+                };
+                account::create(op, &organization, new, Wait::Applied)
+                    .await
+                    .map_err(UpError::demo("create a demo account"))?
+                    .id
+            }
+        };
+        let existing = find_user(op, &account)
+            .await
+            .map_err(UpError::demo("look for a demo user"))?;
+        let user = match existing {
+            Some(user) => user,
+            None => {
+                let new = api::NewUser {
+                    name: USER.to_owned(),
+                    permissions: None,
+                };
+                user::create(op, &account, new)
+                    .await
+                    .map_err(UpError::demo("create a demo user"))?
+                    .id
+            }
+        };
+        accounts.push(MadeAccount { id: account, user });
+    }
+    Ok(Made {
+        organization,
+        accounts,
+    })
+}
+
+/// What is left of an account, with credentials in its file; `None` when it was deleted.
+async fn resume(
+    op: &OpContext,
+    folder: &UpFolder,
+    made: &MadeAccount,
+) -> Result<Option<DemoAccount>, UpError> {
+    let found =
+        unless_gone(account::get(op, &made.id).await).map_err(UpError::demo("read a demo account"))?;
+    let Some(account) = found else {
+        return Ok(None);
+    };
+    let creds_file = folder.demo().join(format!("{}.creds", account.name));
+    if !creds_file.exists() {
+        let issue = api::IssueCredentials::default();
+        let issued = unless_gone(issuance::create(op, &made.id, &made.user, issue).await)
+            .map_err(UpError::demo("issue demo credentials"))?;
+        let Some(issued) = issued else {
+            return Ok(None);
+        };
+        let creds = Zeroizing::new(issued.creds);
+        folder.write(&creds_file, creds.as_bytes())?;
+    }
+    Ok(Some(DemoAccount {
+        name: account.name,
+        id: account.id,
+        public_key: account.public_key,
+        cell: account.cell,
+        creds_file,
+    }))
+}
+
+async fn find_organization(op: &OpContext) -> Result<Option<String>, AppError> {
+    let mut page = PageParams::default();
+    loop {
+        let list = organization::list(op, page).await?;
+        if let Some(found) = list.items.into_iter().find(|item| item.name == ORGANIZATION) {
+            return Ok(Some(found.id));
+        }
+        match list.next_cursor {
+            Some(cursor) => page = PageParams { limit: None, cursor },
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn find_account(op: &OpContext, organization: &str, name: &str) -> Result<Option<String>, AppError> {
+    let mut page = PageParams::default();
+    loop {
+        let list = account::list(op, organization, page).await?;
+        if let Some(found) = list.items.into_iter().find(|item| item.name == name) {
+            return Ok(Some(found.id));
+        }
+        match list.next_cursor {
+            Some(cursor) => page = PageParams { limit: None, cursor },
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn find_user(op: &OpContext, account: &str) -> Result<Option<String>, AppError> {
+    let mut page = PageParams::default();
+    loop {
+        let list = user::list(op, account, page).await?;
+        if let Some(found) = list.items.into_iter().find(|item| item.name == USER) {
+            return Ok(Some(found.id));
+        }
+        match list.next_cursor {
+            Some(cursor) => page = PageParams { limit: None, cursor },
+            None => return Ok(None),
+        }
+    }
+}
+
+fn unless_gone<T>(result: Result<T, AppError>) -> Result<Option<T>, AppError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(AppError::Problem(problem)) if problem.code == api::ProblemCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
