@@ -74,7 +74,9 @@ pub fn connections(
                     Ok(Ok(stream)) => match FleetConnection::new(stream, strangers) {
                         // The receiver is gone when the server stops; the connection goes with it.
                         Some(connection) => drop(ready.send(Ok(connection)).await),
-                        None => tracing::info!("too many connections to the fleet port without a certificate"),
+                        None => {
+                            tracing::info!("too many connections to the fleet port without a certificate")
+                        }
                     },
                     Ok(Err(error)) => tracing::info!(%error, "a TLS handshake on the fleet port failed"),
                     Err(_) => tracing::info!("a TLS handshake on the fleet port took too long"),

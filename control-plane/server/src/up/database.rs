@@ -24,6 +24,60 @@ pub(super) struct PrivateDatabase {
     server: Supervised,
 }
 
+impl Database {
+    /// Our cluster, made when it is not there. It does not run yet.
+    pub(super) fn private(folder: &UpFolder) -> Result<Self, UpError> {
+        let path = folder.postgres();
+        let programs = Programs::find(Cluster::version_of(&path)?)?;
+        let cluster = Cluster::open(&path, programs, ServerUser::find()?)?;
+        // SIGINT is "fast shutdown": open transactions are rolled back, everything else is kept.
+        let log = folder.log_path("postgres");
+        let server = Supervised::new("Postgres".to_owned(), log, Signal::INT, STOP_WAIT);
+        Ok(Self::Private(Box::new(PrivateDatabase { cluster, server })))
+    }
+
+    /// Starts it, waits until it takes connections, and makes our database in it.
+    pub(super) async fn start(&mut self) -> Result<(), UpError> {
+        match self {
+            Self::Given(_) => Ok(()),
+            Self::Private(own) => {
+                own.server.start(own.cluster.server_command())?;
+                let superuser = own.cluster.url("postgres", "postgres");
+                own.server.ready(private_cluster_prepare(&superuser)).await
+            }
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        match self {
+            Self::Given(url) => url.clone(),
+            Self::Private(own) => own.cluster.url(PRIVATE_CLUSTER_OWNER, PRIVATE_CLUSTER_OWNER),
+        }
+    }
+
+    pub(super) async fn keep_running(&mut self) {
+        match self {
+            Self::Given(_) => std::future::pending().await,
+            Self::Private(own) => {
+                let PrivateDatabase { cluster, server } = own.as_mut();
+                server.keep_running(|| cluster.server_command()).await;
+            }
+        }
+    }
+
+    pub(super) async fn stop(&mut self) {
+        if let Self::Private(own) = self {
+            own.server.stop().await;
+        }
+    }
+
+    pub(super) async fn kill(&mut self) {
+        if let Self::Private(own) = self {
+            own.server.kill().await;
+        }
+    }
+}
+
 impl fmt::Display for Database {
     /// Never the URL, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
