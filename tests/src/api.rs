@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+const REQUEST_ID: &str = "x-request-id";
+
 /// Calls with one token. The short methods are for what must succeed; [`Api::call`] is for the rest.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -26,6 +28,8 @@ pub struct Api {
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
+    /// The id under which the call stands in the logs.
+    pub request_id: String,
     /// JSON, or the text as a JSON string when it is none.
     pub body: Value,
 }
@@ -104,16 +108,46 @@ impl Api {
 
     /// Calls a route, with a JSON body unless it is null. An error when nobody answers.
     pub async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+        self.send(self.request(method, path), body).await
+    }
+
+    /// The same under a request id of ours.
+    pub async fn call_as(
+        &self,
+        request_id: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, reqwest::Error> {
+        let request = self.request(method, path).header(REQUEST_ID, request_id);
+        self.send(request, body).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.url);
-        let mut request = self.http.request(method, url).bearer_auth(&self.token);
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
+    async fn send(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        body: &Value,
+    ) -> Result<Answer, reqwest::Error> {
         if !body.is_null() {
             request = request.json(body);
         }
         let response = request.send().await?;
         let status = response.status();
+        let request_id = response.headers().get(REQUEST_ID);
+        let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let request_id = request_id.to_owned();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            request_id,
+            body,
+        })
     }
 
     async fn done(&self, method: Method, path: &str, body: Value) -> Value {

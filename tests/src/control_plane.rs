@@ -37,6 +37,7 @@ impl ControlPlane {
             .args(["--listen", &self.api.address().to_string()])
             .args(["--fleet-listen", &self.fleet.address().to_string()])
             .args(["--metrics-listen", &self.metrics.address().to_string()])
+            .args(["--log-format", "json"])
             .env("DATABASE_URL", &self.database_url)
             .env_remove("TOLLWAY_KEK");
         self.program.start(command).await;
@@ -77,7 +78,12 @@ impl ControlPlane {
         self.program.folder()
     }
 
-    /// Everything it logged.
+    /// The process that runs.
+    pub fn process_id(&self) -> u32 {
+        self.program.process_id()
+    }
+
+    /// Everything it logged, a JSON object per line.
     pub fn log(&self) -> String {
         self.program.log()
     }

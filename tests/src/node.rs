@@ -39,6 +39,7 @@ impl Node {
             .args(["--name", &format!("node-{}", self.cell)])
             .args(["--listen", &self.client.address().to_string()])
             .args(["--metrics-listen", &self.metrics.address().to_string()])
+            .args(["--log-format", "json"])
             // Used at the first start, not looked at later.
             .env("TOLLWAY_ENROL_TOKEN", &self.enrolment_token);
         self.program.start(command).await;
@@ -84,7 +85,12 @@ impl Node {
         self.program.folder()
     }
 
-    /// Everything it logged.
+    /// The process that runs.
+    pub fn process_id(&self) -> u32 {
+        self.program.process_id()
+    }
+
+    /// Everything it logged, a JSON object per line.
     pub fn log(&self) -> String {
         self.program.log()
     }

@@ -102,6 +102,11 @@ impl Program {
         self.running.is_some() && self.try_wait().is_none()
     }
 
+    /// The process that runs.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.running.as_ref().expect("the program runs").id()
+    }
+
     /// Everything that it ever logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tollway_datastore::testing::{self, Cluster};
+use tollway_datastore::testing::{self, Cluster, TestDatabase};
 
 use crate::{Api, ControlPlane, Node, eventually};
 
@@ -15,6 +15,7 @@ pub struct System {
     /// To be stopped, killed and started again.
     pub control_plane: ControlPlane,
     api: Api,
+    database: TestDatabase,
     postgres: Option<Cluster>,
     // Last: it is removed after the programs in it have ended.
     folder: TempDir,
@@ -24,22 +25,22 @@ impl System {
     /// A control plane on a fresh database in the Postgres of the test run.
     pub async fn start() -> Self {
         let database = testing::database().await;
-        Self::start_on(database.url(), None).await
+        Self::start_on(database, None).await
     }
 
     /// A control plane with a Postgres of its own, which can be stopped: see [`Self::postgres`].
     pub async fn start_with_own_postgres() -> Self {
         let cluster = Cluster::private("system").await;
         let database = cluster.create_database(None).await;
-        Self::start_on(database.url(), Some(cluster)).await
+        Self::start_on(database, Some(cluster)).await
     }
 
-    async fn start_on(database_url: &str, postgres: Option<Cluster>) -> Self {
+    async fn start_on(database: TestDatabase, postgres: Option<Cluster>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tollway-test-")
             .tempdir()
             .expect("a temporary folder");
-        let mut control_plane = ControlPlane::new(folder.path(), database_url);
+        let mut control_plane = ControlPlane::new(folder.path(), database.url());
         control_plane.start().await;
         let token =
             fs::read_to_string(control_plane.admin_token_file()).expect("the first start writes a token");
@@ -49,6 +50,7 @@ impl System {
         Self {
             control_plane,
             api,
+            database,
             postgres,
             folder,
         }
@@ -62,6 +64,11 @@ impl System {
     /// A folder for files of the test.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The control plane's database, for looking and reaching behind it.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// The database server, to be stopped and started.

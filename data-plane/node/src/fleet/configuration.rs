@@ -79,6 +79,7 @@ impl Configuration {
     /// Applies a batch and keeps it. Blocks while the disk syncs.
     pub(super) fn apply(&mut self, batch: Batch, trust: &Trust, now: i64) -> Result<Applied, ApplyError> {
         let (cursor, snapshot) = (batch.cursor, batch.snapshot);
+        let request_id = batch.request_id.clone();
         let held = Held {
             documents: self.store.documents(),
             withheld: &self.withheld,
@@ -101,7 +102,7 @@ impl Configuration {
             cursor,
             accounts: put.len(),
             removed: plan.removed.len(),
-            refused: within_bound(plan.refused),
+            refused: within_bound(plan.refused, &request_id),
         };
         self.store.commit(put, &plan.removed, cursor, snapshot)?;
         Ok(applied)
@@ -157,9 +158,10 @@ fn load(
     withheld
 }
 
-fn within_bound(mut refused: Vec<fleet::Refusal>) -> Vec<fleet::Refusal> {
+fn within_bound(mut refused: Vec<fleet::Refusal>, request_id: &str) -> Vec<fleet::Refusal> {
     for refusal in &refused {
         tracing::warn!(
+            request_id,
             account = refusal.account,
             code = refusal.code,
             reason = refusal.reason,
