@@ -1,0 +1,85 @@
+//! Client libraries of other languages.
+
+use tokio::process::Command;
+use tollway_tests::{Creds, Node, Script, System};
+
+/// A library that a script plays the parts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// nats-py.
+    Python,
+    /// `@nats-io/transport-node`, version 3.
+    Node,
+    /// `nats` from npm, version 2.
+    OldNode,
+}
+
+impl Library {
+    /// A program that plays a part as one user; `None` when its language is not on this machine.
+    pub(crate) fn plays(self, part: &str, system: &System, node: &Node, creds: &Creds) -> Option<Command> {
+        let test = format!("{part} with {self:?}");
+        let mut command = match self {
+            Self::Python => Script::python(&test, "clients/python/client.py"),
+            Self::Node => Script::node(&test, "clients/node/nats_v3.mjs", system.folder()),
+            Self::OldNode => Script::node(&test, "clients/node/nats_v2.mjs", system.folder()),
+        }?;
+        command
+            .arg(part)
+            .env("NATS_URL", node.url())
+            .env("CREDS", &creds.path);
+        Some(command)
+    }
+}
+
+/// The texts come from the server; how much of them is left is up to the library.
+impl Library {
+    /// How it reports creds that are refused. Servers do not tell a stranger why.
+    pub(crate) fn refusal(self) -> &'static str {
+        match self {
+            Self::Python => "Error: nats: 'Authorization Violation'",
+            Self::Node => "AuthorizationError: Authorization Violation",
+            Self::OldNode => "AUTHORIZATION_VIOLATION: 'Authorization Violation'",
+        }
+    }
+
+    /// What `permissions` prints.
+    pub(crate) fn permission_texts(self) -> [&'static str; 4] {
+        match self {
+            Self::Python => [
+                r#"publish: nats: permissions violation for publish to "secret.plans""#,
+                r#"subscribe: nats: permissions violation for subscription to "secret.>""#,
+                r#"queue: nats: permissions violation for subscription to "secret.plans" using queue "spies""#,
+                "the rest works",
+            ],
+            Self::Node => [
+                r#"publish: PermissionViolationError: Permissions Violation for Publish to "secret.plans""#,
+                r#"subscribe: PermissionViolationError: Permissions Violation for Subscription to "secret.>""#,
+                r#"queue: PermissionViolationError: Permissions Violation for Subscription to "secret.plans" using queue "spies""#,
+                "the rest works",
+            ],
+            Self::OldNode => [
+                "publish: PERMISSIONS_VIOLATION: publish secret.plans",
+                "subscribe: PERMISSIONS_VIOLATION: subscription secret.>",
+                "queue: PERMISSIONS_VIOLATION: subscription secret.plans spies",
+                "the rest works",
+            ],
+        }
+    }
+
+    /// What `cut` prints after the creds were revoked. The libraries for Node try to come back, twice.
+    pub(crate) fn revocation_texts(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["closed: nats: user authentication revoked"],
+            Self::Node => &[
+                "ProtocolError: User Authentication Revoked",
+                "AuthorizationError: Authorization Violation",
+                "closed: AuthorizationError: Authorization Violation",
+            ],
+            Self::OldNode => &[
+                "NATS_PROTOCOL_ERR",
+                "AUTHORIZATION_VIOLATION",
+                "closed: AUTHORIZATION_VIOLATION: 'Authorization Violation'",
+            ],
+        }
+    }
+}

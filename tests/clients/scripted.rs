@@ -1,0 +1,180 @@
+//! The parts, played by libraries of other languages.
+
+use serde_json::json;
+use tollway_tests::{Creds, Node, Script, System, in_time};
+
+use crate::{forgery, library::Library, part};
+
+/// A test of each part for one library.
+macro_rules! plays_the_parts {
+    ($($module:ident = $library:ident;)*) => {
+        $(
+            mod $module {
+                use crate::library::Library::$library as LIBRARY;
+
+                #[tokio::test]
+                async fn does_what_programs_do_every_day() {
+                    super::everyday(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn is_told_what_it_may_not_do_and_goes_on() {
+                    super::permissions(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn sees_nothing_of_another_account_on_the_same_node() {
+                    super::isolation_on_one_node(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn sees_nothing_of_another_account_in_another_cell() {
+                    super::isolation_across_cells(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn reports_why_creds_are_refused() {
+                    super::refused(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn is_cut_off_when_its_creds_are_revoked() {
+                    super::cut(LIBRARY).await;
+                }
+            }
+        )*
+    };
+}
+
+plays_the_parts! {
+    nats_py = Python;
+    nats_js = Node;
+    old_nats_js = OldNode;
+}
+
+async fn everyday(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let Some(script) = library.plays("everyday", &system, &node, &tenant.creds) else {
+        return;
+    };
+    assert_eq!(Script::start(script).finish().await, part::EVERYDAY);
+}
+
+async fn permissions(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let user = system
+        .api()
+        .user_with(
+            &tenant.account,
+            "restricted",
+            json!({ "publish_allow": ["orders.>"], "subscribe_allow": ["orders.>"] }),
+        )
+        .await;
+    let creds = system.api().issue(&user).await;
+    let Some(script) = library.plays("permissions", &system, &node, &creds) else {
+        return;
+    };
+    assert_eq!(Script::start(script).finish().await, library.permission_texts());
+}
+
+async fn isolation_on_one_node(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    isolation(library, &system, &node, &node).await;
+}
+
+async fn isolation_across_cells(library: Library) {
+    let system = System::start().await;
+    let (node, other) = (
+        system.start_node("cell-a").await,
+        system.start_node("cell-b").await,
+    );
+    isolation(library, &system, &node, &other).await;
+}
+
+async fn isolation(library: Library, system: &System, node: &Node, other_node: &Node) {
+    let tenant = system.api().tenant(node.cell()).await;
+    let other = system.api().tenant(other_node.cell()).await;
+    let Some(mut script) = library.plays("isolation", system, node, &tenant.creds) else {
+        return;
+    };
+    script
+        .env("OTHER_URL", other_node.url())
+        .env("OTHER_CREDS", &other.creds.path);
+    assert_eq!(Script::start(script).finish().await, ["isolated"]);
+}
+
+async fn refused(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let said = async |creds: &Creds| {
+        let script = library.plays("refused", &system, &node, creds)?;
+        Some(Script::start(script).finish().await)
+    };
+    let Some(answer) = said(&tenant.creds).await else {
+        return;
+    };
+    assert_eq!(answer, ["connected"]);
+
+    let restricted = system
+        .api()
+        .user_with(
+            &tenant.account,
+            "restricted",
+            json!({ "publish_allow": ["orders.>"] }),
+        )
+        .await;
+    let granted = system.api().issue(&restricted).await;
+    for (kind, text) in forgery::of_every_kind(&tenant.account, &granted) {
+        let forged = Creds {
+            path: system.api().save("forged", &text),
+            text,
+            ..granted.clone()
+        };
+        assert_eq!(said(&forged).await.unwrap(), [library.refusal()], "{kind}");
+    }
+
+    let short = system
+        .api()
+        .issue_with(&tenant.user, json!({ "lifetime_seconds": 1 }))
+        .await;
+    in_time("the creds expire", async {
+        while said(&short).await.unwrap() == ["connected"] {}
+    })
+    .await;
+    assert_eq!(said(&short).await.unwrap(), [library.refusal()], "expired");
+
+    system.api().revoke(&tenant.creds).await;
+    assert_eq!(said(&tenant.creds).await.unwrap(), [library.refusal()], "revoked");
+    // The user's other creds are as good as before.
+    let fresh = system.api().issue(&tenant.user).await;
+    assert_eq!(said(&fresh).await.unwrap(), ["connected"]);
+}
+
+async fn cut(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let spared = system.api().issue(&tenant.user).await;
+    let Some(script) = library.plays("cut", &system, &node, &tenant.creds) else {
+        return;
+    };
+    let other = library
+        .plays("steady", &system, &node, &spared)
+        .expect("the same language");
+    let (mut script, mut other) = (Script::start(script), Script::start(other));
+    script.says("connected").await;
+    other.says("connected").await;
+
+    system.api().revoke(&tenant.creds).await;
+    assert_eq!(script.finish().await, library.revocation_texts());
+    // Another issuance of the same user is not touched.
+    other.tell("still here").await;
+    other.says("still here").await;
+    other.finish().await;
+}
