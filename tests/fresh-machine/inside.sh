@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# What a person does on the fresh machine: inside.sh REPOSITORY all|up|test. Called by run.sh.
+set -euo pipefail
+cd "$1"
+only=$2
+log=$(mktemp -d)
+
+say() { printf 'fresh-machine: %s\n' "$*"; }
+die() { say "$*"; exit 1; }
+
+now() { echo "${EPOCHREALTIME/./}"; }
+seconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.1f s", (to - from) / 1e6 }'; }
+
+# Shows what comes by, and keeps it in a file with the time before each line.
+stamped() {
+    local line
+    while IFS= read -r line; do
+        printf '%s\t%s\n' "$(now)" "$line" >>"$1"
+        printf '%s\n' "$line"
+    done
+}
+
+# When the first line was printed that matches.
+time_of() { awk -F '\t' -v pattern="$2" '$2 ~ pattern { print $1; exit }' "$1"; }
+
+# The lines to paste of a section: those indented by four blanks.
+section() { cut -f 2- "$log/up" | awk -v head="$1" '$0 == head { on = 1; next } on && !/^    / { exit } on { print substr($0, 5) }'; }
+
+paste() {
+    say "pasting: $1"
+    bash -c "$1"
+}
+
+# Waits for a line in a file, as long as the process that writes it lives.
+wait_for() {
+    local file=$1 words=$2 writer=$3
+    until grep -q "$words" "$file"; do
+        kill -0 "$writer" 2>/dev/null || { cat "$file"; die "it ended without saying: $words"; }
+        sleep 0.05
+    done
+}
+
+# A subscriber in one terminal, a publisher in another.
+paste_language() {
+    local name=$1 line subscribe='' publish='' subscriber began
+    began=$(now)
+    local lines
+    mapfile -t lines < <(section "$name:")
+    [ ${#lines[@]} -ge 3 ] || die "./dev up printed nothing to paste for $name"
+    for line in "${lines[@]}"; do
+        case $line in
+        *subscribe.*) subscribe=$line ;;
+        *publish.*) publish=$line ;;
+        *) paste "$line" || die "that failed" ;;
+        esac
+    done
+    say "its client was installed in $(seconds "$began" "$(now)")"
+    say "pasting: $subscribe"
+    bash -c "exec $subscribe" >"$log/$name" 2>&1 &
+    subscriber=$!
+    wait_for "$log/$name" '^listening' "$subscriber"
+    paste "$publish" || die "that failed"
+    wait_for "$log/$name" '^greetings.hello: Hello from ' "$subscriber"
+    : "${first_message:=$(now)}"
+    say "the subscriber said: $(tail -n 1 "$log/$name")"
+    kill "$subscriber"
+    wait "$subscriber" 2>/dev/null || true
+}
+
+still_running() {
+    local process name
+    for process in /proc/[0-9]*; do
+        name=$(cat "$process/comm" 2>/dev/null) || continue
+        case $name in tollway* | postgres*) echo "$name"; return 0 ;; esac
+    done
+    return 1
+}
+
+try_up() {
+    local began
+    began=$(now)
+    ./dev up --detach 2>&1 | stamped "$log/up"
+    say "all of it ran after $(seconds "$began" "$(now)")"
+
+    paste_language Python
+    say "FIRST MESSAGE after $(seconds "$began" "$first_message"), of which"
+    local apt crates build start
+    apt=$(time_of "$log/up" '^dev: installing Debian')
+    build=$(time_of "$log/up" '^dev: building')
+    crates=$(time_of "$log/up" '^dev: downloading crates')
+    start=$(time_of "$log/up" '^Tollway [0-9]')
+    say "  Debian packages $(seconds "${apt:-$began}" "${crates:-$build}")"
+    say "  crates          $(seconds "${crates:-$build}" "$build")"
+    say "  compiling       $(seconds "$build" "$start")"
+    say "  starting        $(seconds "$start" "$(time_of "$log/up" '^Tollway runs')")"
+    say "  first client    $(seconds "$(time_of "$log/up" '^Tollway runs')" "$first_message")"
+    paste_language Node
+
+    local line
+    while IFS= read -r line; do
+        case $line in
+        *subscribe* | *publish* | *venv* | "npm "* | *"apt-get install"*) ;; # pasted above
+        "nats "*) say "not pasted, the nats command is in no package: $line" ;;
+        *" down "*) ;; # at the end
+        http*) paste "python3 -c 'import sys, urllib.request as r; sys.exit(r.urlopen(\"$line\").status != 200)'" || die "that failed" ;;
+        *) paste "$line" || die "that failed" ;;
+        esac
+    done < <(cut -f 2- "$log/up" | sed -n 's/^    //p')
+
+    local creds before
+    creds=$(cut -f 2- "$log/up" | grep -o '[^ ]*/orders\.creds' | head -n 1)
+    before=$(cat "$creds")
+    ./dev down
+    ! still_running || die "$(still_running) was left running"
+
+    say "a second time, resuming and in the foreground, then Ctrl-C"
+    began=$(now)
+    set -m
+    ./dev up >"$log/second" 2>&1 &
+    local second=$!
+    set +m
+    wait_for "$log/second" '^Tollway runs' "$second"
+    say "it ran after $(seconds "$began" "$(now)")"
+    [ "$before" = "$(cat "$creds")" ] || die "the second start has other credentials"
+    kill -INT -- "-$second"
+    wait "$second" || { cat "$log/second"; die "Ctrl-C ended it with $?"; }
+    ! still_running || die "$(still_running) was left running"
+}
+
+try_test() {
+    local began
+    began=$(now)
+    ./dev test 2>&1 | stamped "$log/test"
+    say "./dev test took $(seconds "$began" "$(now)")"
+    local skipped
+    if skipped=$(cut -f 2- "$log/test" | grep '^SKIPPED'); then
+        die "a fresh Debian has everything, yet: $skipped"
+    fi
+}
+
+[ "$only" = test ] || try_up
+[ "$only" = up ] || try_test
