@@ -32,6 +32,7 @@ pub use api::{Account, Answer, Api, Creds, Tenant, User};
 pub use control_plane::ControlPlane;
 pub use eventually::{PATIENCE, eventually, in_time};
 pub use node::Node;
+pub use program::built;
 pub use raw::Raw;
 pub use script::Script;
 pub use system::System;

@@ -136,7 +136,7 @@ impl Drop for Program {
 ///
 /// # Panics
 /// When it was not built.
-pub(crate) fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
     let target = test
         .parent()

@@ -11,9 +11,9 @@ use tokio::time::{sleep, timeout};
 use tollway_api as api;
 use zeroize::Zeroizing;
 
-use super::{UpError, supervised::Supervised};
+use super::{UpError, own_call, supervised::Supervised};
 use crate::{
-    app::{AppError, OpContext, cell},
+    app::{App, AppError, cell},
     telemetry::LogFormat,
 };
 
@@ -64,16 +64,16 @@ impl CellNode {
     }
 
     /// Makes the cell when it is not there, starts the node, and waits until it is attached.
-    pub(super) async fn start(&mut self, op: &OpContext) -> Result<(), UpError> {
+    pub(super) async fn start(&mut self, app: &App) -> Result<(), UpError> {
         let name = self.settings.cell;
-        if let Err(error) = cell::get(op, name).await {
+        if let Err(error) = cell::get(&own_call(app), name).await {
             if !is_not_found(&error) {
                 return Err(UpError::demo("look for a cell")(error));
             }
             let new = api::NewCell {
                 name: name.to_owned(),
             };
-            cell::create(op, new)
+            cell::create(&own_call(app), new)
                 .await
                 .map_err(UpError::demo("create a cell"))?;
         }
@@ -82,7 +82,7 @@ impl CellNode {
             let new = api::NewEnrolmentToken {
                 lifetime_seconds: None,
             };
-            let token = cell::create_enrolment_token(op, name, new)
+            let token = cell::create_enrolment_token(&own_call(app), name, new)
                 .await
                 .map_err(UpError::demo("make an enrolment token"))?;
             let token = Zeroizing::new(token.token);
@@ -95,7 +95,7 @@ impl CellNode {
             _ => {}
         }
         self.process.start(command)?;
-        let ready = timeout(READY_WAIT, ready(op, name, self.settings.ports_file()));
+        let ready = timeout(READY_WAIT, ready(app, name, self.settings.ports_file()));
         let ready = async { Ok::<_, UpError>(ready.await) };
         match self.process.ready(ready).await? {
             Ok(ports) => {
@@ -184,7 +184,7 @@ impl CellNodeSettings {
 }
 
 /// It listens, and the control plane hears it.
-async fn ready(op: &OpContext, cell: &str, ports_file: PathBuf) -> Result<NodePorts, UpError> {
+async fn ready(app: &App, cell: &str, ports_file: PathBuf) -> Result<NodePorts, UpError> {
     let ports = loop {
         // The file appears whole; until then there is nothing to read.
         match fs::read(&ports_file).map(|bytes| serde_json::from_slice(&bytes)) {
@@ -193,7 +193,7 @@ async fn ready(op: &OpContext, cell: &str, ports_file: PathBuf) -> Result<NodePo
         }
     };
     loop {
-        let cell = cell::get(op, cell)
+        let cell = cell::get(&own_call(app), cell)
             .await
             .map_err(UpError::demo("look at a cell"))?;
         if cell.nodes.iter().any(|node| node.connected) {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use tollway_api as api;
 use zeroize::Zeroizing;
 
-use super::{UpError, demo_programs, folder::UpFolder};
-use crate::app::{AppError, OpContext, PageParams, Wait, account, issuance, organization, user};
+use super::{UpError, demo_programs, folder::UpFolder, own_call};
+use crate::app::{App, AppError, PageParams, Wait, account, issuance, organization, user};
 
 /// The cells of `tollway up`, one node each.
 pub(super) const CELLS: [&str; 2] = ["cell-a", "cell-b"];
@@ -47,13 +47,13 @@ struct MadeAccount {
 
 impl Demo {
     /// Makes it at the first start, and finds what is left of it at later ones.
-    pub(super) async fn make_or_resume(op: &OpContext, folder: &UpFolder) -> Result<Self, UpError> {
+    pub(super) async fn make_or_resume(app: &App, folder: &UpFolder) -> Result<Self, UpError> {
         let memory = folder.demo().join("demo.json");
         let made = match fs::read(&memory) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| UpError::file("read", &memory)(io::Error::other(error)))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = make(op).await?;
+                let made = make(app).await?;
                 let text = serde_json::to_vec(&made).expect("a few ids are JSON");
                 folder.write(&memory, &text)?;
                 made
@@ -62,7 +62,7 @@ impl Demo {
         };
         let mut accounts = Vec::with_capacity(made.accounts.len());
         for account in &made.accounts {
-            accounts.extend(resume(op, folder, account).await?);
+            accounts.extend(resume(app, folder, account).await?);
         }
         demo_programs::write(folder)?;
         Ok(Self {
@@ -89,8 +89,8 @@ impl Demo {
 }
 
 /// Makes what is not there under its name: an earlier start may have been cut off in the middle.
-async fn make(op: &OpContext) -> Result<Made, UpError> {
-    let organization = match find_organization(op)
+async fn make(app: &App) -> Result<Made, UpError> {
+    let organization = match find_organization(app)
         .await
         .map_err(UpError::demo("look for the demo"))?
     {
@@ -100,7 +100,7 @@ async fn make(op: &OpContext) -> Result<Made, UpError> {
                 name: ORGANIZATION.to_owned(),
                 display_name: Some("Demo".to_owned()),
             };
-            organization::create(op, new)
+            organization::create(&own_call(app), new)
                 .await
                 .map_err(UpError::demo("create the demo organization"))?
                 .id
@@ -108,7 +108,7 @@ async fn make(op: &OpContext) -> Result<Made, UpError> {
     };
     let mut accounts = Vec::with_capacity(ACCOUNTS.len());
     for (name, cell) in ACCOUNTS {
-        let existing = find_account(op, &organization, name)
+        let existing = find_account(app, &organization, name)
             .await
             .map_err(UpError::demo("look for a demo account"))?;
         let account = match existing {
@@ -119,13 +119,13 @@ async fn make(op: &OpContext) -> Result<Made, UpError> {
                     cell: Some(cell.to_owned()),
                     limits: None,
                 };
-                account::create(op, &organization, new, Wait::Applied)
+                account::create(&own_call(app), &organization, new, Wait::Applied)
                     .await
                     .map_err(UpError::demo("create a demo account"))?
                     .id
             }
         };
-        let existing = find_user(op, &account)
+        let existing = find_user(app, &account)
             .await
             .map_err(UpError::demo("look for a demo user"))?;
         let user = match existing {
@@ -135,7 +135,7 @@ async fn make(op: &OpContext) -> Result<Made, UpError> {
                     name: USER.to_owned(),
                     permissions: None,
                 };
-                user::create(op, &account, new)
+                user::create(&own_call(app), &account, new)
                     .await
                     .map_err(UpError::demo("create a demo user"))?
                     .id
@@ -150,20 +150,16 @@ async fn make(op: &OpContext) -> Result<Made, UpError> {
 }
 
 /// What is left of an account, with credentials in its file; `None` when it was deleted.
-async fn resume(
-    op: &OpContext,
-    folder: &UpFolder,
-    made: &MadeAccount,
-) -> Result<Option<DemoAccount>, UpError> {
-    let found =
-        unless_gone(account::get(op, &made.id).await).map_err(UpError::demo("read a demo account"))?;
+async fn resume(app: &App, folder: &UpFolder, made: &MadeAccount) -> Result<Option<DemoAccount>, UpError> {
+    let found = unless_gone(account::get(&own_call(app), &made.id).await)
+        .map_err(UpError::demo("read a demo account"))?;
     let Some(account) = found else {
         return Ok(None);
     };
     let creds_file = folder.demo().join(format!("{}.creds", account.name));
     if !creds_file.exists() {
         let issue = api::IssueCredentials::default();
-        let issued = unless_gone(issuance::create(op, &made.id, &made.user, issue).await)
+        let issued = unless_gone(issuance::create(&own_call(app), &made.id, &made.user, issue).await)
             .map_err(UpError::demo("issue demo credentials"))?;
         let Some(issued) = issued else {
             return Ok(None);
@@ -180,10 +176,10 @@ async fn resume(
     }))
 }
 
-async fn find_organization(op: &OpContext) -> Result<Option<String>, AppError> {
+async fn find_organization(app: &App) -> Result<Option<String>, AppError> {
     let mut page = PageParams::default();
     loop {
-        let list = organization::list(op, page).await?;
+        let list = organization::list(&own_call(app), page).await?;
         if let Some(found) = list.items.into_iter().find(|item| item.name == ORGANIZATION) {
             return Ok(Some(found.id));
         }
@@ -194,10 +190,10 @@ async fn find_organization(op: &OpContext) -> Result<Option<String>, AppError> {
     }
 }
 
-async fn find_account(op: &OpContext, organization: &str, name: &str) -> Result<Option<String>, AppError> {
+async fn find_account(app: &App, organization: &str, name: &str) -> Result<Option<String>, AppError> {
     let mut page = PageParams::default();
     loop {
-        let list = account::list(op, organization, page).await?;
+        let list = account::list(&own_call(app), organization, page).await?;
         if let Some(found) = list.items.into_iter().find(|item| item.name == name) {
             return Ok(Some(found.id));
         }
@@ -208,10 +204,10 @@ async fn find_account(op: &OpContext, organization: &str, name: &str) -> Result<
     }
 }
 
-async fn find_user(op: &OpContext, account: &str) -> Result<Option<String>, AppError> {
+async fn find_user(app: &App, account: &str) -> Result<Option<String>, AppError> {
     let mut page = PageParams::default();
     loop {
-        let list = user::list(op, account, page).await?;
+        let list = user::list(&own_call(app), account, page).await?;
         if let Some(found) = list.items.into_iter().find(|item| item.name == USER) {
             return Ok(Some(found.id));
         }

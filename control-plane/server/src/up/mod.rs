@@ -32,7 +32,7 @@ mod signals;
 mod supervised;
 
 use crate::{
-    app::OpContext,
+    app::{App, OpContext},
     request_id::RequestId,
     serve::{ControlPlane, ServeSettings},
     sign_in_link,
@@ -140,6 +140,8 @@ impl Running {
         log_format: LogFormat,
         progress: &mut Progress,
     ) -> Result<Facts, UpError> {
+        // What is not there is said before anything is started.
+        let program = settings.node_program()?;
         progress.begin("Postgres");
         let database = self.database.insert(match settings.database_url.clone() {
             Some(url) => Database::Given(url),
@@ -162,10 +164,8 @@ impl Running {
         let ports = control_plane.ports();
         progress.done(&format!("http://{}", ports.api));
 
-        let program = settings.node_program()?;
         for (name, port) in demo::CELLS.into_iter().zip(settings.nats_ports) {
             progress.begin(name);
-            let op = op(control_plane);
             let node = CellNode::new(cell_node::CellNodeSettings {
                 cell: name,
                 program: program.clone(),
@@ -177,12 +177,12 @@ impl Running {
             });
             self.nodes.push(node);
             let node = self.nodes.last_mut().expect("it was just pushed");
-            node.start(&op).await?;
+            node.start(control_plane.app()).await?;
             progress.done(&node.url());
         }
 
         progress.begin("demo");
-        let demo = Demo::make_or_resume(&op(control_plane), folder).await?;
+        let demo = Demo::make_or_resume(control_plane.app(), folder).await?;
         progress.done(&demo.summary());
         Ok(Facts::new(folder, ports, &self.nodes, demo))
     }
@@ -219,9 +219,8 @@ impl Running {
     }
 }
 
-/// A call by this command itself; the audit log says so.
-fn op(control_plane: &ControlPlane) -> OpContext {
-    control_plane
-        .app()
-        .op(Principal::system("up"), RequestId::generate())
+/// A call by this command itself; the audit log says so. Each change has one of its own, and with it its own time:
+/// lists are in the order of creation.
+fn own_call(app: &App) -> OpContext {
+    app.op(Principal::system("up"), RequestId::generate())
 }
