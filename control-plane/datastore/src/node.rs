@@ -25,7 +25,7 @@ pub struct NewNode {
 pub enum NodeAdmitError {
     /// A cell has exactly one serving node, and it is another one.
     #[error(
-        "the cell is served by the node {name:?}: enrol under that name to replace it, or use another cell"
+        "the cell is served by the node {name}: enrol under that name to replace it, or use another cell"
     )]
     CellHasNode {
         /// What that node is called.

@@ -59,8 +59,7 @@ impl DataFolder {
             .mode(0o700)
             .create(path)
             .map_err(failed("make the data folder", path))?;
-        // It may have been made by a hand that was less careful; keys lie in it.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed(
+        take_rights_of_others(path).map_err(failed(
             "take the rights of others away from the data folder",
             path,
         ))?;
@@ -71,6 +70,8 @@ impl DataFolder {
             .truncate(false)
             .mode(0o600)
             .open(&lock_path)
+            // A disk that the kernel made read-only still holds all that serving needs.
+            .or_else(|refused| File::open(&lock_path).map_err(|_| refused))
             .map_err(failed("open the lock file", &lock_path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
@@ -122,6 +123,14 @@ impl DataFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// The folder may have been made by a hand that was less careful; keys lie in it.
+fn take_rights_of_others(folder: &Path) -> io::Result<()> {
+    if fs::metadata(folder)?.permissions().mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
 
 /// Writes a file beside `path`, syncs it, puts it in place, and syncs the folder.

@@ -2,7 +2,8 @@
 //!
 //! The order is what static stability needs: the last known good configuration
 //! is in force before the first client is accepted, and neither waits for the
-//! control plane. Only a node that never enrolled has to.
+//! control plane. Only a node that never enrolled has to. Nothing that serving
+//! needs is a write: a node restarts on a full disk, and says what it could not keep.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,9 +18,10 @@ use uuid::Uuid;
 
 use crate::broker::{Broker, BrokerSettings, listener};
 use crate::data_folder::{DataFolder, DataFolderError, Ports};
+use crate::error_text;
 use crate::fleet::{
-    Configuration, EnrolError, EnrolmentToken, Identity, IdentityError, IdentityStore, LastKnownGood,
-    LastKnownGoodError, Link, LinkParts, enrol,
+    Configuration, EnrolError, EnrolmentTokenError, EnrolmentTokenSource, Identity, IdentityError,
+    IdentityStore, LastKnownGood, LastKnownGoodError, Link, LinkParts, enrol,
 };
 use crate::monitor::Monitor;
 use crate::open_files;
@@ -35,7 +37,7 @@ pub struct NodeSettings {
     /// `host:port` of the fleet port.
     pub control_plane: String,
     /// Needed once.
-    pub enrolment_token: Option<EnrolmentToken>,
+    pub enrolment_token: EnrolmentTokenSource,
     /// Name in lists; the machine's when absent.
     pub name: Option<String>,
     /// For NATS clients.
@@ -56,11 +58,8 @@ pub enum NodeError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// Nobody knows who this node is.
-    #[error(
-        "this node is not enrolled yet: create an enrolment token for its cell in the control plane, \
-         and pass it with --enrol-token-file or in TOLLWAY_ENROL_TOKEN"
-    )]
-    NoToken,
+    #[error(transparent)]
+    EnrolmentToken(#[from] EnrolmentTokenError),
     /// It did not become a member.
     #[error(transparent)]
     Enrol(#[from] EnrolError),
@@ -103,7 +102,7 @@ pub enum NodeError {
 pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), NodeError> {
     open_files::raise();
     let folder = Arc::new(DataFolder::open(&settings.data_dir)?);
-    folder.remove_ports()?;
+    remove_ports(&folder);
     let Some(identity) = identity(&folder, &settings, &stop).await? else {
         return Ok(());
     };
@@ -166,7 +165,13 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
             .unwrap_or_else(|| format!("nats://{}", ports.client)),
     });
     let link = tokio::spawn(link.run(nothing_more_counted.clone()));
-    folder.write_ports(&ports)?;
+    if let Err(error) = folder.write_ports(&ports) {
+        let error = error_text::chain(&error);
+        tracing::warn!(
+            error,
+            "serving, but the file that says where could not be written"
+        );
+    }
 
     // The broker ends when it was told to; anything else is our own failure, and is not hidden.
     let served = serving.await;
@@ -184,8 +189,15 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         tracing::error!("the link to the control plane had failed");
     }
     monitor.abort();
-    folder.remove_ports()?;
+    remove_ports(&folder);
     served.map_err(NodeError::Broker)
+}
+
+/// A file that stays misleads whoever looks for the ports, which is no reason to serve nobody.
+fn remove_ports(folder: &DataFolder) {
+    if let Err(error) = folder.remove_ports() {
+        tracing::warn!(error = error_text::chain(&error), "the ports file is left");
+    }
 }
 
 /// Who this node is: from its folder, or by enrolling now. `None` when it was
@@ -201,10 +213,10 @@ async fn identity(
         }
         return Ok(Some(identity));
     }
-    let token = settings.enrolment_token.as_ref().ok_or(NodeError::NoToken)?;
+    let token = settings.enrolment_token.read()?;
     let name = settings.name.clone().unwrap_or_else(machine_name);
     let enrolled = tokio::select! {
-        enrolled = enrol(&settings.control_plane, token, &name) => enrolled?,
+        enrolled = enrol(&settings.control_plane, &token, &name) => enrolled?,
         () = stop.cancelled() => return Ok(None),
     };
     enrolled.save(folder)?;

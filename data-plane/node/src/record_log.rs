@@ -18,6 +18,9 @@
 //! A record is believed by its checksum alone, so the search for the next one
 //! behind damage may begin at any byte, and a damaged file header costs nothing.
 //! A log with damage is kept beside itself as `*.damaged`, for whoever looks into it.
+//!
+//! Reading asks for nothing but reading: on a full disk, or one that the kernel made read-only, a log
+//! opens with everything it holds and counts as broken until it could be written anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -43,7 +46,8 @@ pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct RecordLog {
     path: PathBuf,
     kind: [u8; 8],
-    file: File,
+    /// `None` when it could not be opened for writing; the log is broken then.
+    file: Option<File>,
     length: u64,
     broken: bool,
 }
@@ -93,42 +97,33 @@ pub enum RecordLogError {
 impl RecordLog {
     /// Opens a log, or makes an empty one. A torn tail is cut.
     ///
+    /// What cannot be written now leaves the log broken, and is no error: whoever restarts on a full
+    /// disk must be able to read.
+    ///
     /// # Errors
     /// [`RecordLogError::Foreign`] when the file is something else.
     pub fn open(path: &Path, kind: [u8; 8]) -> Result<(Self, Recovered), RecordLogError> {
-        let failed = |step| {
-            move |source| RecordLogError::Io {
-                step,
-                path: path.to_owned(),
-                source,
-            }
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed("open"))?;
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(failed("read"))?;
-        let header = file_header(kind);
         let mut log = Self {
             path: path.to_owned(),
             kind,
-            file,
+            file: None,
             length: FILE_HEADER as u64,
             broken: false,
         };
+        let mut content = Vec::new();
+        if let Some(mut file) = log.open_file()? {
+            file.read_to_end(&mut content)
+                .map_err(|source| log.failed("read", source))?;
+        }
+        let header = file_header(kind);
         if content.len() < FILE_HEADER && header.starts_with(&content) {
             // New, or torn before anything was said.
-            let begin = |log: &mut Self| {
-                log.file.set_len(0)?;
-                log.file.write_all(&header)?;
-                log.file.sync_all()?;
+            log.attempt("begin", |file, path| {
+                file.set_len(0)?;
+                file.write_all(&header)?;
+                file.sync_all()?;
                 sync_folder_of(path)
-            };
-            begin(&mut log).map_err(failed("begin"))?;
+            });
             return Ok((log, Recovered::default()));
         }
         let (recovered, end) = recover(&content, kind);
@@ -136,18 +131,70 @@ impl RecordLog {
             return Err(RecordLogError::Foreign(path.to_owned()));
         }
         if !recovered.damaged.is_empty() {
-            fs::write(path.with_extension("damaged"), &content)
-                .map_err(failed("keep a copy of the damaged"))?;
+            log.attempt("keep a copy of the damaged", |_, path| {
+                fs::write(path.with_extension("damaged"), &content)
+            });
         }
         if end < content.len() {
-            let cut = |log: &mut Self| {
-                log.file.set_len(end as u64)?;
-                log.file.sync_all()
-            };
-            cut(&mut log).map_err(failed("cut the torn end of"))?;
+            log.attempt("cut the torn end of", |file, _| {
+                file.set_len(end as u64)?;
+                file.sync_all()
+            });
         }
         log.length = end as u64;
         Ok((log, recovered))
+    }
+
+    /// Opens the file for reading, and for writing if possible. `None` when there is none and none can be made.
+    fn open_file(&mut self) -> Result<Option<File>, RecordLogError> {
+        let written = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .and_then(|file| Ok((file.try_clone()?, file)));
+        let refused = match written {
+            Ok((for_reading, file)) => {
+                self.file = Some(file);
+                return Ok(Some(for_reading));
+            }
+            Err(source) => source,
+        };
+        match File::open(&self.path) {
+            Ok(file) => {
+                self.warn("open for writing", refused);
+                Ok(Some(file))
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound && self.has_folder() => {
+                self.warn("make", refused);
+                Ok(None)
+            }
+            Err(source) => Err(self.failed("open", source)),
+        }
+    }
+
+    fn has_folder(&self) -> bool {
+        self.path.parent().is_some_and(Path::is_dir)
+    }
+
+    /// Does what only a disk that takes writes lets us do; when that fails the log is broken.
+    fn attempt(&mut self, step: &'static str, write: impl FnOnce(&mut File, &Path) -> io::Result<()>) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        if let Err(source) = write(file, &self.path) {
+            self.warn(step, source);
+        }
+    }
+
+    fn warn(&mut self, step: &'static str, source: io::Error) {
+        self.broken = true;
+        let error = crate::error_text::chain(&self.failed(step, source));
+        tracing::warn!(
+            error,
+            "going on with what can be read; nothing is kept until the disk takes writes"
+        );
     }
 
     /// Appends records in one write. A crash of this process loses none of
@@ -164,8 +211,8 @@ impl RecordLog {
             frame(self.kind, body.as_ref(), &mut bytes);
         }
         self.broken = true;
-        self.file
-            .write_all(&bytes)
+        let mut file = self.writable()?;
+        file.write_all(&bytes)
             .map_err(|source| self.failed("append to", source))?;
         self.broken = false;
         self.length += bytes.len() as u64;
@@ -178,7 +225,7 @@ impl RecordLog {
             return Err(RecordLogError::Broken(self.path.clone()));
         }
         self.broken = true;
-        self.file
+        self.writable()?
             .sync_data()
             .map_err(|source| self.failed("sync", source))?;
         self.broken = false;
@@ -188,7 +235,7 @@ impl RecordLog {
     /// Another handle to the file, to sync it from a thread that may wait.
     /// Whoever uses it tells [`Self::set_broken`] when that failed.
     pub fn handle(&self) -> Result<File, RecordLogError> {
-        self.file
+        self.writable()?
             .try_clone()
             .map_err(|source| self.failed("duplicate the handle of", source))
     }
@@ -229,7 +276,8 @@ impl RecordLog {
             fs::rename(&temporary, &self.path)?;
             Ok(file)
         };
-        self.file = replace().map_err(|source| self.failed("rewrite", source))?;
+        let file = replace().map_err(|source| self.failed("rewrite", source))?;
+        self.file = Some(file);
         self.length = bytes.len() as u64;
         self.broken = true;
         sync_folder_of(&self.path).map_err(|source| self.failed("sync the folder of", source))?;
@@ -240,6 +288,12 @@ impl RecordLog {
     /// Length of the file, bytes.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    fn writable(&self) -> Result<&File, RecordLogError> {
+        self.file
+            .as_ref()
+            .ok_or_else(|| RecordLogError::Broken(self.path.clone()))
     }
 
     fn failed(&self, step: &'static str, source: io::Error) -> RecordLogError {
@@ -430,6 +484,28 @@ mod tests {
         log.append([b"three"]).unwrap();
         let (_, recovered) = RecordLog::open(&path, KIND).unwrap();
         assert_eq!(bodies(&recovered), [&b"two"[..], b"three"]);
+    }
+
+    #[test]
+    fn log_that_cannot_be_made_now_takes_everything_when_it_is_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        // No file can be made where this leads, whoever asks.
+        std::os::unix::fs::symlink("/proc/self/nothing", &path).unwrap();
+        let (mut log, recovered) = RecordLog::open(&path, KIND).unwrap();
+        assert_eq!(recovered, Recovered::default());
+        assert!(matches!(log.append([b"one"]), Err(RecordLogError::Broken(_))));
+        assert!(log.handle().is_err());
+        log.rewrite([b"one"]).unwrap();
+        log.append([b"two"]).unwrap();
+        let (_, recovered) = RecordLog::open(&path, KIND).unwrap();
+        assert_eq!(bodies(&recovered), [b"one", b"two"]);
+    }
+
+    #[test]
+    fn log_in_a_folder_that_is_missing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(RecordLog::open(&folder.path().join("missing/log"), KIND).is_err());
     }
 
     #[test]

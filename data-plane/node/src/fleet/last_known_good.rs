@@ -81,8 +81,14 @@ impl LastKnownGood {
                 "the last known good configuration is damaged: serving what can be read, and asking for a snapshot"
             );
             held.complete = false;
-            // Reported once; the copy beside the file stays.
-            held.rewrite()?;
+            // Reported once; the copy beside the file stays. What is held counts although the disk is full.
+            if !held.log.is_broken()
+                && let Err(error) = held.rewrite()
+            {
+                held.log.set_broken();
+                let error = crate::error_text::chain(&error);
+                tracing::warn!(error, "the damaged file is left as it is");
+            }
         }
         Ok(held)
     }

@@ -64,8 +64,14 @@ impl Journal {
                 unreadable,
                 "the usage journal is damaged: usage of earlier boots may be short by these checkpoints"
             );
-            // Reported once; the copy beside the journal stays.
-            journal.rewrite(past.iter().copied())?;
+            // Reported once; the copy beside the journal stays. A full disk must not keep the node from serving.
+            if !journal.is_broken()
+                && let Err(error) = journal.rewrite(past.iter().copied())
+            {
+                journal.set_broken();
+                let error = crate::error_text::chain(&error);
+                tracing::warn!(error, "the damaged journal is left as it is");
+            }
         }
         Ok((journal, past))
     }

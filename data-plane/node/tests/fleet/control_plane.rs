@@ -216,6 +216,19 @@ impl Attached {
         accounts: Vec<AccountDocument>,
         removed: Vec<String>,
     ) -> Ack {
+        self.send_update(snapshot, (epoch, revision), accounts, removed)
+            .await;
+        self.ack().await
+    }
+
+    /// Sends an update in one part.
+    pub(crate) async fn send_update(
+        &self,
+        snapshot: bool,
+        (epoch, revision): (u64, u64),
+        accounts: Vec<AccountDocument>,
+        removed: Vec<String>,
+    ) {
         let update = Update {
             snapshot,
             first: true,
@@ -226,7 +239,6 @@ impl Attached {
             request_id: format!("req-{revision}"),
         };
         self.send(Control::Update(update)).await;
-        self.ack().await
     }
 
     pub(crate) async fn snapshot(&mut self, cursor: (u64, u64), accounts: Vec<AccountDocument>) -> Ack {

@@ -34,7 +34,12 @@ async fn node_enrols_once_and_needs_no_token_afterwards() {
     assert!(!node.log().contains(&control_plane.token));
     node.kill();
 
-    let node = Node::spawn(Node::command(folder.path(), control_plane.address), folder.path());
+    // The file of the used token was deleted, but the command line is that of the first start.
+    let mut command = Node::command(folder.path(), control_plane.address);
+    command
+        .arg("--enrol-token-file")
+        .arg(folder.path().join("deleted"));
+    let node = Node::spawn(command, folder.path());
     let again = control_plane.welcomed().await;
     assert_ne!(again.hello.boot_id, attached.hello.boot_id);
     assert_eq!(again.certificate, attached.certificate);

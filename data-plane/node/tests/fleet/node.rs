@@ -28,12 +28,17 @@ pub(crate) struct Ended {
 
 impl Node {
     pub(crate) fn command(folder: &Path, control_plane: SocketAddr) -> Command {
+        let any_free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::command_that_listens(folder, control_plane, any_free)
+    }
+
+    fn command_that_listens(folder: &Path, control_plane: SocketAddr, listen: SocketAddr) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollway-node"));
         command
             .arg("--data-dir")
             .arg(folder)
             .args(["--control-plane", &control_plane.to_string()])
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--listen", &listen.to_string(), "--log-format", "json"])
             .env_remove("RUST_LOG")
             .env_remove("TOLLWAY_ENROL_TOKEN")
             .stdin(Stdio::null())
@@ -48,6 +53,27 @@ impl Node {
             .env("TOLLWAY_ENROL_TOKEN", &control_plane.token)
             .args(["--name", "test-node"]);
         Self::spawn(command, folder)
+    }
+
+    /// Starts a node that listens there and that no file takes a byte from, as on a full disk. It cannot
+    /// say where it listens, nor anything else.
+    pub(crate) fn start_on_full_disk(
+        folder: &Path,
+        control_plane: &ControlPlane,
+        listen: SocketAddr,
+    ) -> Self {
+        let node = Self::command_that_listens(folder, control_plane.address, listen);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+            .arg(node.get_program())
+            .args(node.get_args())
+            .stdin(Stdio::null());
+        // To the test's own stderr: a log in the folder would be another file that takes nothing.
+        Self {
+            child: command.spawn().expect("sh can be run"),
+            folder: folder.to_owned(),
+        }
     }
 
     pub(crate) fn spawn(mut command: Command, folder: &Path) -> Self {

@@ -1,7 +1,9 @@
 //! The control plane is away, the node restarts, the disk is damaged.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 
+use crate::client::Client;
 use crate::control_plane::{ControlPlane, summary};
 use crate::eventually;
 use crate::node::Node;
@@ -138,6 +140,61 @@ async fn damaged_disk_costs_one_document_and_asks_for_a_snapshot() {
             .map(|cursor| cursor.revision),
         Some(3)
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_restarted_on_a_full_disk_serves_and_still_takes_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut control_plane = ControlPlane::start().await;
+    let operator = control_plane.operator.clone();
+    let node = Node::start(folder.path(), &control_plane);
+    let mut stream = control_plane.welcomed().await;
+    let (first, second, third) = (Account::new(), Account::new(), Account::new());
+    let log = folder.path().join("last-known-good.log");
+    stream.snapshot((1, 1), vec![first.document(&operator)]).await;
+    let end = fs::metadata(&log).unwrap().len() as usize;
+    stream.delta((1, 2), vec![second.document(&operator)]).await;
+    stream.delta((1, 3), vec![third.document(&operator)]).await;
+    node.kill();
+    // What a restart would tidy up, if it could: damage, and a torn end.
+    let mut content = fs::read(&log).unwrap();
+    content[end + 200] ^= 1;
+    fs::write(&log, [&content[..], b"\xF7rec torn"].concat()).unwrap();
+
+    let listen = free_address();
+    let node = Node::start_on_full_disk(folder.path(), &control_plane, listen);
+    let mut client = eventually("the node serves", async || {
+        Client::connect(listen, &first.user()).await.ok()
+    })
+    .await;
+    client.send("SUB a 1\r\nPUB a 2\r\nhi\r\n").await;
+    assert_eq!(client.line().await, "MSG a 1 2");
+    assert_eq!(client.payload(2).await, b"hi");
+    Client::connect(listen, &third.user()).await.unwrap();
+    Client::connect(listen, &second.user()).await.unwrap_err();
+    assert!(!folder.path().join("ports.json").exists());
+
+    // A change is in force, although it cannot be kept and is not acknowledged.
+    let stream = control_plane.welcomed().await;
+    assert_eq!(stream.hello.cursor, None, "something is missing");
+    let all = [&first, &second, &third].map(|account| account.document(&operator));
+    stream.send_update(true, (1, 3), all.into(), vec![]).await;
+    eventually("the change is in force", async || {
+        Client::connect(listen, &second.user()).await.ok()
+    })
+    .await;
+    node.kill();
+    assert_eq!(
+        &fs::read(&log).unwrap()[..content.len()],
+        content,
+        "what was kept is kept"
+    );
+}
+
+/// An address that nobody had a moment ago.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
