@@ -31,7 +31,9 @@ impl Library {
     }
 }
 
-/// The texts come from the server; how much of them is left is up to the library.
+/// The texts come from the server; how much of them is left is up to the library. With
+/// nats-server 2.15.1 the same scripts say the same, but for what expires: it lets creds in for the rest of the
+/// second in which they expire, to cut them again at once.
 impl Library {
     /// How it reports creds that are refused. Servers do not tell a stranger why.
     pub(crate) fn refusal(self) -> &'static str {
@@ -66,7 +68,33 @@ impl Library {
         }
     }
 
-    /// What `cut` prints after the creds were revoked. The libraries for Node try to come back, twice.
+    /// How it reports that the account has all the connections it may have.
+    pub(crate) fn no_connection_left(self) -> &'static str {
+        match self {
+            Self::Python => "Error: nats: 'maximum account active connections exceeded'",
+            Self::Node => "ProtocolError: maximum account active connections exceeded",
+            Self::OldNode => "NATS_PROTOCOL_ERR: 'maximum account active connections exceeded'",
+        }
+    }
+
+    /// What `cut` prints after the creds expired. The libraries for Node try to come back, twice.
+    pub(crate) fn expiry_texts(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["closed: nats: user authentication expired"],
+            Self::Node => &[
+                "UserAuthenticationExpiredError: User Authentication Expired",
+                "AuthorizationError: Authorization Violation",
+                "closed: AuthorizationError: Authorization Violation",
+            ],
+            Self::OldNode => &[
+                "AUTHENTICATION_EXPIRED",
+                "AUTHORIZATION_VIOLATION",
+                "closed: AUTHORIZATION_VIOLATION: 'Authorization Violation'",
+            ],
+        }
+    }
+
+    /// What `cut` prints after the creds were revoked, with the same second thoughts.
     pub(crate) fn revocation_texts(self) -> &'static [&'static str] {
         match self {
             Self::Python => &["closed: nats: user authentication revoked"],

@@ -10,5 +10,7 @@ pub(crate) const EVERYDAY: &[&str] = &[
     "requests are answered",
     "nobody there is told at once",
     "the largest payload passes",
+    "a subscription ends by itself",
+    "nothing is echoed to who asks for that",
     "draining loses nothing",
 ];

@@ -38,8 +38,23 @@ macro_rules! plays_the_parts {
                 }
 
                 #[tokio::test]
+                async fn reports_that_the_account_has_no_connection_left() {
+                    super::limited(LIBRARY).await;
+                }
+
+                #[tokio::test]
                 async fn is_cut_off_when_its_creds_are_revoked() {
-                    super::cut(LIBRARY).await;
+                    super::cut_by_revocation(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn is_cut_off_when_its_creds_expire() {
+                    super::cut_by_expiry(LIBRARY).await;
+                }
+
+                #[tokio::test]
+                async fn comes_back_to_a_node_that_was_killed_though_the_control_plane_is_away() {
+                    super::comes_back(LIBRARY).await;
                 }
             }
         )*
@@ -156,7 +171,29 @@ async fn refused(library: Library) {
     assert_eq!(said(&fresh).await.unwrap(), ["connected"]);
 }
 
-async fn cut(library: Library) {
+async fn limited(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let Some(only) = library.plays("steady", &system, &node, &tenant.creds) else {
+        return;
+    };
+    let mut only = Script::start(only);
+    only.says("connected").await;
+
+    system
+        .api()
+        .limits(&tenant.account, json!({ "connections": 1 }))
+        .await;
+    let refused = library.plays("refused", &system, &node, &tenant.creds).unwrap();
+    let answer = Script::start(refused).finish().await;
+    assert_eq!(answer, [library.no_connection_left()]);
+    only.tell("still here").await;
+    only.says("still here").await;
+    only.finish().await;
+}
+
+async fn cut_by_revocation(library: Library) {
     let system = System::start().await;
     let node = system.start_node("cell-a").await;
     let tenant = system.api().tenant("cell-a").await;
@@ -164,9 +201,7 @@ async fn cut(library: Library) {
     let Some(script) = library.plays("cut", &system, &node, &tenant.creds) else {
         return;
     };
-    let other = library
-        .plays("steady", &system, &node, &spared)
-        .expect("the same language");
+    let other = library.plays("steady", &system, &node, &spared).unwrap();
     let (mut script, mut other) = (Script::start(script), Script::start(other));
     script.says("connected").await;
     other.says("connected").await;
@@ -177,4 +212,45 @@ async fn cut(library: Library) {
     other.tell("still here").await;
     other.says("still here").await;
     other.finish().await;
+}
+
+async fn cut_by_expiry(library: Library) {
+    let system = System::start().await;
+    let node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    // As short as this machine is fast: a script needs its time to start.
+    for lifetime in (1..7).map(|power| 1 << power) {
+        let short = json!({ "lifetime_seconds": lifetime });
+        let short = system.api().issue_with(&tenant.user, short).await;
+        let Some(script) = library.plays("cut", &system, &node, &short) else {
+            return;
+        };
+        let mut script = Script::start(script);
+        if script.line().await == "connected" {
+            assert_eq!(script.finish().await, library.expiry_texts());
+            return;
+        }
+    }
+    panic!("creds of a minute are too old before a client has connected");
+}
+
+async fn comes_back(library: Library) {
+    let mut system = System::start().await;
+    let mut node = system.start_node("cell-a").await;
+    let tenant = system.api().tenant("cell-a").await;
+    let Some(script) = library.plays("steady", &system, &node, &tenant.creds) else {
+        return;
+    };
+    let mut script = Script::start(script);
+    script.says("connected").await;
+    system.control_plane.kill();
+    script.tell("the control plane is away").await;
+    script.says("the control plane is away").await;
+
+    node.kill();
+    node.start().await;
+    script.says("reconnected").await;
+    script.tell("the node is back").await;
+    script.says("the node is back").await;
+    script.finish().await;
 }

@@ -111,6 +111,24 @@ export async function play(library) {
     assert.equal(Buffer.compare((await nextOrder()).data, big), 0);
     await say('the largest payload passes');
 
+    const few = [];
+    client.subscribe('few', { max: 2, callback: (error, message) => few.push(error ?? message.subject) });
+    for (let number = 0; number < 4; number += 1) client.publish('few');
+    await client.flush();
+    assert.deepEqual(few, ['few', 'few']);
+    await say('a subscription ends by itself');
+
+    const quiet = await connect(url, creds, { noEcho: true, verbose: true, pedantic: true });
+    const nextOther = reader(quiet.subscribe('orders.new'));
+    quiet.publish('orders.new', 'own');
+    await quiet.flush();
+    assert.equal((await nextOrder()).string(), 'own');
+    client.publish('orders.new', "another's");
+    assert.equal((await nextOther()).string(), "another's");
+    await quiet.close();
+    assert.equal((await nextOrder()).string(), "another's");
+    await say('nothing is echoed to who asks for that');
+
     const last = client.subscribe('last');
     let got = 0;
     const counted = (async () => {
@@ -200,26 +218,37 @@ export async function play(library) {
     process.exit(0);
   }
 
-  /** The test revokes the creds of a live connection. */
+  /** The creds of a live connection end: the test revokes them, or their time is over. */
   async function cut() {
-    const client = await connect(url, creds, { reconnectTimeWait: 100 });
+    let client;
+    try {
+      client = await connect(url, creds, { reconnectTimeWait: 100 });
+      await client.flush();
+    } catch (error) {
+      return say(`refused: ${library.describe({ error })}`);
+    }
     const errors = new Set();
     (async () => {
       for await (const event of client.status()) {
         if (event.type === 'error') errors.add(library.describe(event));
       }
     })();
-    await client.flush();
     await say('connected');
     const error = await client.closed();
     for (const seen of errors) await say(seen);
-    await say(`closed: ${error ? library.describe({ error }) : 'without an error'}`);
+    return say(`closed: ${error ? library.describe({ error }) : 'without an error'}`);
   }
 
-  /** Publishes and receives whenever the test says so, over one connection that may come and go. */
+  /** One connection that comes back whenever the node does; sends itself what the test says. */
   async function steady() {
     const client = await connect(url, creds, { reconnectTimeWait: 100, maxReconnectAttempts: -1 });
     const nextOrder = reader(client.subscribe('orders.>'));
+    (async () => {
+      for await (const event of client.status()) {
+        if (event.type === 'reconnect') await say('reconnected');
+      }
+    })();
+    await client.flush();
     await say('connected');
     for await (const line of createInterface({ input: process.stdin })) {
       client.publish('orders.new', line);

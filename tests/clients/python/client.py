@@ -89,6 +89,26 @@ async def everyday():
     assert (await orders.next_msg(PATIENCE)).data == big
     say("the largest payload passes")
 
+    few = await client.subscribe("few")
+    await few.unsubscribe(limit=2)
+    for _ in range(4):
+        await client.publish("few")
+    await client.flush()
+    assert [(await few.next_msg(PATIENCE)).subject for _ in range(2)] == ["few", "few"]
+    assert few.pending_msgs == 0
+    say("a subscription ends by itself")
+
+    quiet = await connect(no_echo=True, verbose=True, pedantic=True)
+    others = await quiet.subscribe("orders.new")
+    await quiet.publish("orders.new", b"own")
+    await quiet.flush()
+    assert (await orders.next_msg(PATIENCE)).data == b"own"
+    await client.publish("orders.new", b"another's")
+    assert (await others.next_msg(PATIENCE)).data == b"another's"
+    await quiet.close()
+    assert (await orders.next_msg(PATIENCE)).data == b"another's"
+    say("nothing is echoed to who asks for that")
+
     got = []
 
     async def slowly(message):
@@ -176,23 +196,31 @@ async def refused():
 
 
 async def cut():
-    """The test revokes the creds of a live connection."""
+    """The creds of a live connection end: the test revokes them, or their time is over."""
     closed = asyncio.Event()
 
     async def on_closed():
         closed.set()
 
-    client = await connect(closed_cb=on_closed, reconnect_time_wait=0.1)
-    await client.flush()
+    try:
+        client = await connect(closed_cb=on_closed, allow_reconnect=False)
+        await client.flush()
+    except Exception as error:
+        return say(f"refused: {error}")
     say("connected")
     await asyncio.wait_for(closed.wait(), PATIENCE)
     say(f"closed: {client.last_error}")
 
 
 async def steady():
-    """Publishes and receives whenever the test says so, over one connection that may come and go."""
-    client = await connect(reconnect_time_wait=0.1, max_reconnect_attempts=-1)
+    """One connection that comes back whenever the node does; sends itself what the test says."""
+
+    async def on_reconnected():
+        say("reconnected")
+
+    client = await connect(reconnected_cb=on_reconnected, reconnect_time_wait=0.1, max_reconnect_attempts=-1)
     orders = await client.subscribe("orders.>")
+    await client.flush()
     say("connected")
     while line := (await heard()).strip():
         await client.publish("orders.new", line.encode())
