@@ -44,6 +44,9 @@ pub(super) fn announcement(
         facts.api_url,
         facts.api_token_file.display()
     ));
+    if let Some(install) = &tools.curl {
+        line(&format!("    {install}"));
+    }
     line(&format!(
         "    curl -H \"Authorization: Bearer $(cat {})\" {}/organizations",
         word(&facts.api_token_file),
@@ -180,12 +183,14 @@ mod tests {
     #[test]
     fn missing_tools_are_installed_first_and_deleted_accounts_are_not_shown() {
         let tools = LanguageTools {
+            curl: Some("apt-get install curl".to_owned()),
             python: Some("apt-get install python3-venv".to_owned()),
             node: None,
         };
         let text = announcement(&facts(), LINK, true, &tools);
         let install = text.find("apt-get install python3-venv").unwrap();
         assert!(install < text.find("-m venv").unwrap());
+        assert!(text.find("apt-get install curl").unwrap() < text.find("curl -H").unwrap());
         assert!(text.contains("    tollway down --data-dir /var/lib/tollway\n"));
 
         let mut without = facts();

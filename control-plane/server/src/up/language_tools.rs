@@ -11,6 +11,7 @@ use rustix::process::geteuid;
 /// What has to be installed before the printed lines work; `None` where nothing has to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LanguageTools {
+    pub(super) curl: Option<String>,
     pub(super) python: Option<String>,
     pub(super) node: Option<String>,
 }
@@ -27,6 +28,7 @@ impl LanguageTools {
             .status()
             .is_ok_and(|status| status.success());
         Self {
+            curl: (!on_path("curl")).then(|| advice("curl")),
             python: (!has_venv).then(|| advice("python3-venv")),
             node: (!(on_path("node") && on_path("npm"))).then(|| advice("nodejs npm")),
         }
