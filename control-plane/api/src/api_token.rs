@@ -19,11 +19,13 @@ pub struct ApiToken {
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it ends; absent when it does not.
+    /// When it ends; null when it does not.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     pub expires_at: Option<OffsetDateTime>,
-    /// When it was last used, to about a minute; absent when never.
+    /// When it was last used, to about a minute; null when never.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     pub last_used_at: Option<OffsetDateTime>,
 }
 

@@ -42,8 +42,9 @@ pub struct CellNode {
     pub software_version: String,
     /// Whether its fleet stream is open.
     pub connected: bool,
-    /// When it was last heard of; absent when never.
+    /// When it was last heard of; null when never.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     pub last_seen_at: Option<OffsetDateTime>,
 }
 

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 pub struct Page<T> {
     /// Oldest first.
     pub items: Vec<T>,
-    /// Pass it as `cursor` to get the next page; absent on the last one.
+    /// Pass it as `cursor` to get the next page; null on the last one.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -22,6 +22,9 @@ pub struct User {
 }
 
 /// What a user may do. An empty `allow` allows everything; `deny` wins.
+///
+/// A list has at most 100 entries of at most 256 bytes, and all together must fit into a JWT of 3,072
+/// bytes, about forty filters of forty letters: a broker takes no more when a client connects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Permissions {
@@ -65,11 +68,13 @@ pub struct Issuance {
     /// When they were issued.
     #[serde(with = "time::serde::rfc3339")]
     pub issued_at: OffsetDateTime,
-    /// When they end; absent when they do not.
+    /// When they end; null when they do not.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     pub expires_at: Option<OffsetDateTime>,
-    /// When they were revoked; absent while they are good.
+    /// When they were revoked; null while they are good.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     pub revoked_at: Option<OffsetDateTime>,
 }
 

@@ -4,7 +4,8 @@ use tollway_subject::Filter;
 
 use crate::field::{FieldError, InvalidFields};
 
-/// Most entries of one list. They travel in every JWT of the user, and CONNECT has room for some dozen KiB.
+/// Most entries of one list: what is worth checking one by one. The lists travel in every JWT of the user,
+/// and CONNECT has room for far less than four lists of this length: whoever compiles the JWT says when.
 pub const PERMISSION_ENTRIES_MAX: usize = 100;
 
 /// Longest entry, in bytes.

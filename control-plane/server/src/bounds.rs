@@ -34,6 +34,13 @@ pub const LIVE_REPORT_ACCOUNTS_MAX: usize = 20_000;
 pub const ACK_REFUSALS_MAX: usize = 20_000;
 /// Calls that wait for a cell's acknowledgement, of all callers together.
 pub const APPLY_WAITERS_MAX: usize = 4_096;
+/// What a broker takes in the arguments of CONNECT, as the stock server does unless it is told otherwise.
+pub const CONNECT_BYTES_MAX: usize = 4_096;
+/// What CONNECT says beside the user's JWT: the signature and the options (260 bytes in the libraries of
+/// today), and the name that an application gives its connection.
+pub const CONNECT_BYTES_BESIDE_JWT: usize = 1_024;
+/// Largest user JWT that is handed out.
+pub const USER_JWT_BYTES_MAX: usize = CONNECT_BYTES_MAX - CONNECT_BYTES_BESIDE_JWT;
 
 /// How long `wait=applied` waits.
 pub const APPLY_WAIT: Duration = Duration::from_secs(10);

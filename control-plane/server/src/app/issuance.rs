@@ -8,7 +8,10 @@ use tollway_datastore::{IssuanceInsertError, NewIssuance};
 use tollway_model::{IssuanceId, UserId};
 
 use super::{AppError, OpContext, PageParams, Wait, account, document::public_key};
-use crate::{compile::UserTokenSource, secrets::random_array};
+use crate::{
+    compile::{UserTokenSource, check_size},
+    secrets::random_array,
+};
 
 /// Longest life of credentials that end; longer ones may as well not end.
 const LIFETIME_SECONDS_MAX: u64 = 10 * 365 * 24 * 3600;
@@ -42,6 +45,8 @@ pub async fn create(
     let creds = token
         .issue(&signer, op.now().unix_timestamp())
         .map_err(AppError::internal("sign the user JWT"))?;
+    // A user of an earlier release may have more permissions than fit.
+    check_size(&creds.jwt)?;
     let key = creds.signer.public().to_string();
     let issuance = tx
         .issuance_insert(&NewIssuance {

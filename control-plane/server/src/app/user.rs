@@ -3,11 +3,15 @@
 use serde_json::json;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::Action;
+use tollway_claims::{KeyKind, PublicKey, Signer};
 use tollway_datastore::{NewUser, UserInsertError};
 use tollway_model::{Name, Permissions, UserId};
 
-use super::{AppError, OpContext, PageParams, Wait, account, error::invalid_name};
-use crate::secrets::random_array;
+use super::{AppError, OpContext, PageParams, Wait, account, document::public_key, error::invalid_name};
+use crate::{
+    compile::{UserTokenSource, UserTokenTooLarge, check_size},
+    secrets::random_array,
+};
 
 /// Creates a user. Nothing has to travel.
 pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<api::User, AppError> {
@@ -17,6 +21,8 @@ pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<
         .map_err(|fields| Problem::invalid_fields("permissions", fields))?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
+    let account_key = public_key(account.public_key.as_str())?;
+    check_credentials_fit(account_key, &name, &permissions, op.now().unix_timestamp())?;
     let user = tx
         .user_insert(&NewUser {
             id: UserId::new(op.unix_ms(), random_array()),
@@ -31,6 +37,29 @@ pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<
         .await?;
     tx.commit().await?;
     Ok(user.into())
+}
+
+/// Refuses a user whose credentials no client could connect with. Found out by making some: the key is
+/// thrown away, and whose signature it is changes no length.
+fn check_credentials_fit(
+    account: PublicKey,
+    name: &Name,
+    permissions: &Permissions,
+    now: i64,
+) -> Result<(), AppError> {
+    let token = UserTokenSource {
+        account,
+        name: name.as_str().to_owned(),
+        permissions: permissions.clone(),
+        // Credentials with an end are the longer ones.
+        expires_at: Some(now),
+        connection_types: Vec::new(),
+    };
+    let anybody = Signer::generate(KeyKind::Account, random_array());
+    let creds = token
+        .issue(&anybody, now)
+        .map_err(AppError::internal("measure the user JWT"))?;
+    Ok(check_size(&creds.jwt)?)
 }
 
 /// Reads a user.
@@ -75,6 +104,12 @@ pub async fn delete(op: &OpContext, account: &str, user: &str, wait: Wait) -> Re
     op.publish_document(&mut tx, &account).await?;
     tx.commit().await?;
     op.document_published(&scope, &account, wait).await
+}
+
+impl From<UserTokenTooLarge> for AppError {
+    fn from(error: UserTokenTooLarge) -> Self {
+        Problem::invalid_field("permissions", "too_large", error.to_string()).into()
+    }
 }
 
 impl From<UserInsertError> for AppError {

@@ -8,4 +8,4 @@ mod account_document;
 mod user_token;
 
 pub use account_document::{AccountDocument, AccountDocumentSource, CompileError};
-pub use user_token::{IN_PROCESS, UserTokenSource};
+pub use user_token::{IN_PROCESS, UserTokenSource, UserTokenTooLarge, check_size};

@@ -5,7 +5,7 @@ use tollway_claims::{
     UserClaims, UserCreds,
 };
 
-use crate::secrets::random_array;
+use crate::{bounds::USER_JWT_BYTES_MAX, secrets::random_array};
 
 /// The connection type of requests that the control plane makes inside an account.
 pub const IN_PROCESS: &str = ConnectionType::InProcess.as_str();
@@ -23,6 +23,25 @@ pub struct UserTokenSource {
     pub expires_at: Option<i64>,
     /// How the user may connect; every way when empty.
     pub connection_types: Vec<String>,
+}
+
+/// Credentials that nobody could connect with: their JWT is too long for CONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the user's JWT would have {bytes} bytes and may have {USER_JWT_BYTES_MAX}, so that it fits into CONNECT: \
+     name fewer or shorter filters"
+)]
+pub struct UserTokenTooLarge {
+    /// How long it would be.
+    pub bytes: usize,
+}
+
+/// Whether the JWT of a client leaves room in CONNECT for everything else.
+pub fn check_size(jwt: &str) -> Result<(), UserTokenTooLarge> {
+    match jwt.len() {
+        ..=USER_JWT_BYTES_MAX => Ok(()),
+        bytes => Err(UserTokenTooLarge { bytes }),
+    }
 }
 
 impl UserTokenSource {
@@ -144,6 +163,16 @@ mod tests {
                 .unwrap()
                 .may_publish(b"anything.at.all")
                 .is_allowed()
+        );
+    }
+
+    #[test]
+    fn jwt_that_leaves_no_room_in_connect_is_too_large() {
+        assert_eq!(check_size(&"x".repeat(3_072)), Ok(()));
+        let error = check_size(&"x".repeat(3_073)).unwrap_err();
+        assert!(
+            error.to_string().contains("3073") && error.to_string().contains("3072"),
+            "{error}"
         );
     }
 

@@ -90,11 +90,12 @@ impl Demo {
 
 /// Makes what is not there under its name: an earlier start may have been cut off in the middle.
 async fn make(app: &App) -> Result<Made, UpError> {
-    let organization = match find_organization(app)
+    let organizations = async |page| organization::list(&own_call(app), page).await;
+    let existing = find(organizations, |organization| organization.name == ORGANIZATION)
         .await
-        .map_err(UpError::demo("look for the demo"))?
-    {
-        Some(organization) => organization,
+        .map_err(UpError::demo("look for the demo organization"))?;
+    let organization = match existing {
+        Some(organization) => organization.id,
         None => {
             let new = api::NewOrganization {
                 name: ORGANIZATION.to_owned(),
@@ -108,11 +109,12 @@ async fn make(app: &App) -> Result<Made, UpError> {
     };
     let mut accounts = Vec::with_capacity(ACCOUNTS.len());
     for (name, cell) in ACCOUNTS {
-        let existing = find_account(app, &organization, name)
+        let list = async |page| account::list(&own_call(app), &organization, page).await;
+        let existing = find(list, |account| account.name == name)
             .await
             .map_err(UpError::demo("look for a demo account"))?;
         let account = match existing {
-            Some(account) => account,
+            Some(account) => account.id,
             None => {
                 let new = api::NewAccount {
                     name: name.to_owned(),
@@ -125,11 +127,12 @@ async fn make(app: &App) -> Result<Made, UpError> {
                     .id
             }
         };
-        let existing = find_user(app, &account)
+        let list = async |page| user::list(&own_call(app), &account, page).await;
+        let existing = find(list, |user| user.name == USER)
             .await
             .map_err(UpError::demo("look for a demo user"))?;
         let user = match existing {
-            Some(user) => user,
+            Some(user) => user.id,
             None => {
                 let new = api::NewUser {
                     name: USER.to_owned(),
@@ -176,42 +179,18 @@ async fn resume(app: &App, folder: &UpFolder, made: &MadeAccount) -> Result<Opti
     }))
 }
 
-async fn find_organization(app: &App) -> Result<Option<String>, AppError> {
+/// The one item of a list that `wanted` knows, however long the list is.
+async fn find<T>(
+    list: impl AsyncFn(PageParams) -> Result<api::Page<T>, AppError>,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<Option<T>, AppError> {
     let mut page = PageParams::default();
     loop {
-        let list = organization::list(&own_call(app), page).await?;
-        if let Some(found) = list.items.into_iter().find(|item| item.name == ORGANIZATION) {
-            return Ok(Some(found.id));
+        let items = list(page).await?;
+        if let Some(found) = items.items.into_iter().find(&wanted) {
+            return Ok(Some(found));
         }
-        match list.next_cursor {
-            Some(cursor) => page = PageParams { limit: None, cursor },
-            None => return Ok(None),
-        }
-    }
-}
-
-async fn find_account(app: &App, organization: &str, name: &str) -> Result<Option<String>, AppError> {
-    let mut page = PageParams::default();
-    loop {
-        let list = account::list(&own_call(app), organization, page).await?;
-        if let Some(found) = list.items.into_iter().find(|item| item.name == name) {
-            return Ok(Some(found.id));
-        }
-        match list.next_cursor {
-            Some(cursor) => page = PageParams { limit: None, cursor },
-            None => return Ok(None),
-        }
-    }
-}
-
-async fn find_user(app: &App, account: &str) -> Result<Option<String>, AppError> {
-    let mut page = PageParams::default();
-    loop {
-        let list = user::list(&own_call(app), account, page).await?;
-        if let Some(found) = list.items.into_iter().find(|item| item.name == USER) {
-            return Ok(Some(found.id));
-        }
-        match list.next_cursor {
+        match items.next_cursor {
             Some(cursor) => page = PageParams { limit: None, cursor },
             None => return Ok(None),
         }

@@ -7,10 +7,10 @@ pub(super) const FILTER: &str = "greetings.>";
 pub(super) const SUBJECT: &str = "greetings.hello";
 
 const PROGRAMS: [(&str, &str); 4] = [
-    ("subscribe.py", include_str!("demo/subscribe.py")),
-    ("publish.py", include_str!("demo/publish.py")),
-    ("subscribe.mjs", include_str!("demo/subscribe.mjs")),
-    ("publish.mjs", include_str!("demo/publish.mjs")),
+    ("subscribe.py", include_str!("demo_programs/subscribe.py")),
+    ("publish.py", include_str!("demo_programs/publish.py")),
+    ("subscribe.mjs", include_str!("demo_programs/subscribe.mjs")),
+    ("publish.mjs", include_str!("demo_programs/publish.mjs")),
 ];
 
 /// Writes those that are not there: people may have made them their own.

@@ -103,6 +103,35 @@ fn the_document_is_sound() {
     }
 }
 
+/// Requests refuse fields that they do not know; everything else is an answer.
+#[test]
+fn what_may_be_null_in_an_answer_is_always_there_and_says_when() {
+    let document = document();
+    let mut seen = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        if schema["additionalProperties"] == false || !schema["properties"].is_object() {
+            continue;
+        }
+        for (field, property) in schema["properties"].as_object().unwrap() {
+            let may_be_null = property["type"]
+                .as_array()
+                .is_some_and(|types| types.contains(&json!("null")));
+            let description = property["description"].as_str().unwrap_or_default();
+            assert_eq!(
+                may_be_null,
+                description.contains("null"),
+                "{name}.{field}: {description}"
+            );
+            if may_be_null {
+                let required = schema["required"].as_array().unwrap();
+                assert!(required.contains(&json!(field)), "{name}.{field} is always there");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 6, "{seen}");
+}
+
 fn fields(message: &DescriptorProto) -> BTreeSet<String> {
     message
         .field

@@ -124,6 +124,52 @@ async fn values_that_are_not_allowed_are_all_named() {
 }
 
 #[tokio::test]
+async fn permissions_whose_credentials_could_not_connect_are_refused_and_what_fits_is_issued() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let users = format!("/v1/accounts/{}/users", world.account);
+    let create = async |name: String, filters: usize| {
+        let filters: Vec<_> = (0..filters).map(|number| format!("{number:040}")).collect();
+        let (publish, subscribe) = filters.split_at(filters.len() / 2);
+        let permissions = json!({ "publish_allow": publish, "subscribe_deny": subscribe });
+        let body = json!({ "name": name, "permissions": permissions });
+        service.call(Some(&world.owner), Method::POST, &users, body).await
+    };
+    let answer = create("large".to_owned(), 80).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (422, "validation_failed")
+    );
+    let error = &answer.body["errors"][0];
+    assert_eq!(
+        (&error["field"], &error["code"]),
+        (&json!("permissions"), &json!("too_large"))
+    );
+
+    // As many as are taken, with an end: what is handed out fits into CONNECT.
+    let mut filters = 30;
+    let user = loop {
+        let answer = create(format!("u{filters}-{}", "x".repeat(55)), filters + 1).await;
+        if answer.status != StatusCode::CREATED {
+            break create(format!("v{filters}-{}", "x".repeat(55)), filters).await;
+        }
+        filters += 1;
+    };
+    let issuances = format!("{users}/{}/issuances", user.body["id"].as_str().unwrap());
+    let body = json!({ "lifetime_seconds": 10 * 365 * 24 * 3600 });
+    let issued = service
+        .call(Some(&world.owner), Method::POST, &issuances, body)
+        .await;
+    let creds = issued.body["creds"].as_str().unwrap();
+    let jwt = creds.lines().nth(1).unwrap();
+    assert!(
+        (2_900..=3_072).contains(&jwt.len()),
+        "{} bytes with {filters} filters",
+        jwt.len()
+    );
+}
+
+#[tokio::test]
 async fn queries_and_cursors_that_nobody_made_are_refused() {
     let service = Service::start().await;
     let world = World::make(&service).await;

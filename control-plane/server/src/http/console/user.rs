@@ -102,6 +102,11 @@ fn refused_form(
                         &mut again.subscribe_allow,
                         entry_at(&permissions.subscribe_allow, path),
                     ),
+                    // All of them together.
+                    "permissions" => {
+                        again.error = error.detail;
+                        continue;
+                    }
                     path => {
                         again.error = format!("{path}: {}", error.detail);
                         continue;
