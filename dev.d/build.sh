@@ -6,7 +6,9 @@ default_profile=quick
 # Sets `target` and `programs`, the folder of what the profile builds.
 find_programs() {
     local profile=${TOLLWAY_PROFILE:-$default_profile}
-    target=${CARGO_TARGET_DIR:-$PWD/target}
+    target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+    # Whatever else tells cargo where to build, we have to find it.
+    export CARGO_TARGET_DIR=$target
     programs=$target/$profile
     [ "$profile" != dev ] || programs=$target/debug
 }

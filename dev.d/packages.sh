@@ -81,7 +81,7 @@ install_packages() {
     # Lists that cannot be fetched are no failure yet: those of yesterday may do.
     if [ -z "${lists_are_fresh:-}" ] && as_root apt-get update -qq >"$log" 2>&1; then lists_are_fresh=1; fi
     # Another installation may be running: its lock is waited for. Services of others are not restarted.
-    if as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+    if as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
         apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1; then
         rm "$log"
     else
@@ -93,7 +93,7 @@ install_packages() {
 why_apt_failed() {
     if grep -qiE 'no space left|enough free space' "$1"; then
         echo "the disk is full, free some space"
-    elif grep -qiE 'sudoers|password|terminal is required|not allowed to' "$1"; then
+    elif grep -qE '^sudo:|sudoers' "$1"; then
         echo "sudo refused, run this as root or as a user who may use sudo"
     elif grep -qiE 'could not resolve|temporary failure|failed to fetch|could not connect' "$1"; then
         echo "the package server cannot be reached, is the network there?"

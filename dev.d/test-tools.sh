@@ -47,9 +47,11 @@ need_nextest() {
     PATH=$tools/cargo/bin:$PATH
     cargo nextest --version >/dev/null 2>&1 && return
     say "installing cargo-nextest $nextest_version"
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_TARGET_DIR=$tools/nextest-build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
         logged cargo install --locked --root "$tools/cargo" "cargo-nextest@$nextest_version" ||
         die "cannot install cargo-nextest, which runs the tests: $not_installed"
+    rm -rf "$tools/nextest-build"
 }
 
 install_python_client() {

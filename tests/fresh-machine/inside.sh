@@ -28,7 +28,7 @@ section() { cut -f 2- "$log/up" | awk -v head="$1" '$0 == head { on = 1; next } 
 
 paste() {
     say "pasting: $1"
-    bash -c "$1"
+    bash -c "$1" </dev/null
 }
 
 # Waits for a line in a file, as long as the process that writes it lives.
@@ -76,6 +76,23 @@ still_running() {
     return 1
 }
 
+# What a person is told when something is missing: one line, after the lines that say what was going on.
+refused() {
+    local sentence=$1 output
+    shift
+    output=$("$@" 2>&1) && die "this should have been refused: $*"
+    [[ $(tail -n 1 <<<"$output") == *"$sentence"* ]] || die "$* said: $output"
+    say "refused as it should be: $(tail -n 1 <<<"$output")"
+}
+
+try_without() {
+    refused "cargo is not on PATH" env PATH=/usr/sbin:/usr/bin:/sbin:/bin ./dev up
+    # A proxy that is not there is a network that is not there.
+    refused "is the network there?" env http_proxy=http://127.0.0.1:9 ./dev up
+    [ "$(id -u)" != 0 ] ||
+        refused "sudo is not here" setpriv --reuid=nobody --clear-groups env HOME=/nonexistent ./dev up
+}
+
 try_up() {
     local began
     began=$(now)
@@ -106,6 +123,8 @@ try_up() {
         *) paste "$line" || die "that failed" ;;
         esac
     done < <(cut -f 2- "$log/up" | sed -n 's/^    //p')
+
+    refused "MiB free" env CARGO_TARGET_DIR=/mnt/target ./dev up
 
     local creds before
     creds=$(cut -f 2- "$log/up" | grep -o '[^ ]*/orders\.creds' | head -n 1)
@@ -138,5 +157,10 @@ try_test() {
     fi
 }
 
-[ "$only" = test ] || try_up
-[ "$only" = up ] || try_test
+if [ "$only" != test ]; then
+    try_without
+    try_up
+fi
+if [ "$only" != up ]; then
+    try_test
+fi

@@ -76,6 +76,8 @@ unshare --mount --propagation private --pid --fork --kill-child sh -c '
     mount --rbind /dev "$machine/dev"
     mount -t tmpfs tmpfs "$machine/run"
     mount -t tmpfs -o mode=1777 tmpfs "$machine/tmp"
+    # A disk that is nearly full.
+    mount -t tmpfs -o mode=1777,size=64m tmpfs "$machine/mnt"
     exec chroot --userspec="$user:$user" "$machine" env -i "$@" HOME="$home" USER="$user" LANG=C.UTF-8 \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin inside.sh "$home/tollway" "$only"
 ' sh "$machine" "$user" "$home" "$only" "${network_variables[@]}"
