@@ -1,7 +1,7 @@
 //! Credentials: made fresh, shown once, revoked one by one.
 
 use serde_json::json;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::Action;
 use tollway_datastore::{IssuanceInsertError, NewIssuance};
@@ -34,7 +34,7 @@ pub async fn create(
         .await?
         .ok_or(ProblemCode::NotFound)?;
     let signer = op.account_signer(&mut tx, &account).await?;
-    let expires_at = lifetime.map(|lifetime| op.now() + lifetime);
+    let expires_at = lifetime.map(|lifetime| whole_second_from(op.now() + lifetime));
     let token = UserTokenSource {
         account: public_key(account.public_key.as_str())?,
         name: user.name.as_str().to_owned(),
@@ -117,6 +117,17 @@ pub async fn revoke(
     tx.commit().await?;
     op.document_published(&scope, &account, wait).await?;
     Ok(issuance.into())
+}
+
+/// Tokens know whole seconds. Rounded up, so that creds live as long as was asked for, and the API
+/// names the very moment at which nodes end them.
+fn whole_second_from(time: OffsetDateTime) -> OffsetDateTime {
+    let down = time.truncate_to_second();
+    if down == time {
+        time
+    } else {
+        down.saturating_add(Duration::SECOND)
+    }
 }
 
 /// A lifetime in seconds, where absent and 0 are "no end".
