@@ -28,7 +28,8 @@ section() { cut -f 2- "$log/up" | awk -v head="$1" '$0 == head { on = 1; next } 
 
 paste() {
     say "pasting: $1"
-    bash -c "$1" </dev/null
+    bash -c "$1" </dev/null >"$log/pasted" 2>&1 || { cat "$log/pasted"; die "that failed"; }
+    tail -n 1 "$log/pasted"
 }
 
 # Waits for a line in a file, as long as the process that writes it lives.
@@ -51,7 +52,7 @@ paste_language() {
         case $line in
         *subscribe.*) subscribe=$line ;;
         *publish.*) publish=$line ;;
-        *) paste "$line" || die "that failed" ;;
+        *) paste "$line" ;;
         esac
     done
     say "its client was installed in $(seconds "$began" "$(now)")"
@@ -59,7 +60,7 @@ paste_language() {
     bash -c "exec $subscribe" >"$log/$name" 2>&1 &
     subscriber=$!
     wait_for "$log/$name" '^listening' "$subscriber"
-    paste "$publish" || die "that failed"
+    paste "$publish"
     wait_for "$log/$name" '^greetings.hello: Hello from ' "$subscriber"
     : "${first_message:=$(now)}"
     say "the subscriber said: $(tail -n 1 "$log/$name")"
@@ -116,11 +117,11 @@ try_up() {
     local line
     while IFS= read -r line; do
         case $line in
-        *subscribe* | *publish* | *venv* | "npm "* | *"apt-get install"*) ;; # pasted above
+        *subscribe* | *publish* | *venv* | "npm "* | *"install "*nodejs*) ;; # pasted above
         "nats "*) say "not pasted, the nats command is in no package: $line" ;;
         *" down "*) ;; # at the end
-        http*) paste "python3 -c 'import sys, urllib.request as r; sys.exit(r.urlopen(\"$line\").status != 200)'" || die "that failed" ;;
-        *) paste "$line" || die "that failed" ;;
+        http*) paste "python3 -c 'import sys, urllib.request as r; sys.exit(r.urlopen(\"$line\").status != 200)'" ;;
+        *) paste "$line" ;;
         esac
     done < <(cut -f 2- "$log/up" | sed -n 's/^    //p')
 
