@@ -366,6 +366,8 @@ GRANT SELECT ON cell_document, cell_refusal, usage_hour, account_live TO app_ten
 GRANT SELECT, INSERT ON audit_event TO app_tenant;
 GRANT SELECT (id, name, epoch, revision, applied_epoch, applied_revision) ON cell TO app_tenant;
 
+-- Whoever serves looks whether the schema is its release's; the table is the migrator's.
+GRANT SELECT ON _sqlx_migrations TO app_system;
 GRANT SELECT, INSERT, UPDATE (deleted_at) ON organization TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON data_key TO app_system;
 GRANT SELECT, INSERT, UPDATE (last_used_at), DELETE ON api_token TO app_system;

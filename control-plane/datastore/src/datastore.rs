@@ -114,6 +114,15 @@ impl Datastore {
         migrate::run(&self.connect).await
     }
 
+    /// Makes sure that the database has this program's schema, and migrates only when it has not: a user
+    /// who does not own the database, and is a member of the three roles, passes when somebody else migrated.
+    ///
+    /// # Errors
+    /// See [`MigrateError`], each of which says what to do.
+    pub async fn schema_ensure(&self) -> Result<(), MigrateError> {
+        migrate::ensure(&self.pool, &self.connect).await
+    }
+
     /// Begins a transaction inside one organization.
     pub async fn begin(&self, scope: &Scope<OrganizationId>) -> Result<TenantTx, DatastoreError> {
         TenantTx::begin(&self.pool, scope).await

@@ -54,6 +54,7 @@ mod organization;
 mod overview;
 mod private_cluster;
 mod row;
+mod schema;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;

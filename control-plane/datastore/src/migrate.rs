@@ -3,13 +3,15 @@
 use std::error::Error;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::schema::{self, Schema};
 
 /// The oldest server we run on, as `server_version_num`.
 pub(crate) const POSTGRES_VERSION_MIN: i32 = 150_000;
 
 /// Each file runs once, in a transaction, under an advisory lock of the database.
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Why the database could not be brought to this program's schema.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,27 @@ pub enum MigrateError {
         /// What the driver says.
         #[source]
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// The schema is not this release's, and the user of the URL may not make it so.
+    #[error(
+        "the database does not have this release's schema, and the database user {user:?} may not change it: \
+         run `tollway migrate` with the URL of the database's owner"
+    )]
+    Outdated {
+        /// Who we are to the database.
+        user: String,
+        /// What the migrations said.
+        #[source]
+        source: Box<MigrateError>,
+    },
+    /// The schema is there, and the user of the URL may not work with it.
+    #[error(
+        "the database user {user:?} may not take the roles that serve: run \
+         `GRANT app_tenant, app_system, app_auth TO {user}` as a superuser"
+    )]
+    NotMember {
+        /// Who we are to the database.
+        user: String,
     },
     /// A newer release migrated the database.
     #[error(
@@ -46,6 +69,21 @@ pub enum MigrateError {
     /// Anything else: the source says what.
     #[error("failed to migrate the database")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Migrates only when there is something to migrate: whoever merely serves may change no schema.
+pub(crate) async fn ensure(pool: &PgPool, connect: &PgConnectOptions) -> Result<(), MigrateError> {
+    let user = connect.get_username();
+    match schema::check(pool, user).await? {
+        Schema::Current => Ok(()),
+        Schema::Behind => run(connect).await.map_err(|error| match error {
+            MigrateError::NotPermitted { .. } => MigrateError::Outdated {
+                user: user.to_owned(),
+                source: Box::new(error),
+            },
+            other => other,
+        }),
+    }
 }
 
 pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> {
@@ -73,10 +111,10 @@ pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> 
     })
 }
 
-/// 42501, insufficient privilege.
+/// 42501, insufficient privilege; 3F000 when it is so for every schema that a table could be made in.
 fn is_about_permission(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(|error| error.code())
-        .is_some_and(|code| code == "42501")
+        .is_some_and(|code| code == "42501" || code == "3F000")
 }

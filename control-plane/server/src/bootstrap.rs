@@ -4,6 +4,8 @@
 //! control planes may start at once: one makes it, the others find it made. Later
 //! starts only open what is there.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use time::OffsetDateTime;
 use tollway_authz::{Action, Scope};
@@ -24,7 +26,9 @@ use crate::{
     clock,
     data_folder::{DataFolder, DataFolderError},
     pki::{Authority, AuthorityError, NewAuthority},
-    secrets::{DataKey, KeyEncryptionKey, OpenError, random_array, random_text, secret_hash},
+    secrets::{
+        DataKey, KekError, KekSource, KeyEncryptionKey, OpenError, random_array, random_text, secret_hash,
+    },
 };
 
 const OPERATOR_NAME: &str = "tollway";
@@ -36,6 +40,7 @@ const FIRST_TOKEN_NAME: &str = "first start";
 pub(crate) struct Installation {
     pub(crate) operator: OperatorKeys,
     pub(crate) authority: Authority,
+    pub(crate) kek: KeyEncryptionKey,
 }
 
 /// The installation cannot be made or opened.
@@ -57,6 +62,19 @@ pub enum BootstrapError {
         /// Id of the key we have.
         found: String,
     },
+    /// The process has no key-encryption key, and the database is sealed with one.
+    #[error(
+        "the database is sealed with the key-encryption key {expected}, and there is no key file {}: start with the --data-dir or --kek-file of the first start, or with TOLLWAY_KEK", file.display()
+    )]
+    NoKek {
+        /// Id of the key that sealed it.
+        expected: String,
+        /// Where the key should be.
+        file: PathBuf,
+    },
+    /// The key-encryption key cannot be read or made.
+    #[error(transparent)]
+    Kek(#[from] KekError),
     /// A sealed value does not open.
     #[error("failed to open {what}")]
     Open {
@@ -86,7 +104,7 @@ pub enum BootstrapError {
 /// Makes what is missing, and opens what is there.
 pub(crate) async fn bootstrap(
     datastore: &Datastore,
-    kek: &KeyEncryptionKey,
+    kek: KekSource,
     folder: &DataFolder,
 ) -> Result<Installation, BootstrapError> {
     let now = clock::now();
@@ -94,7 +112,7 @@ pub(crate) async fn bootstrap(
     tx.bootstrap_lock().await?;
     let installation = match tx.organization_platform_get().await? {
         Some(platform) => open(&mut tx, kek, &platform).await?,
-        None => make(&mut tx, kek, now).await?,
+        None => make(&mut tx, kek.load_or_create()?, now).await?,
     };
     if !tx.platform_api_token_exists().await? {
         make_first_token(&mut tx, folder, now).await?;
@@ -111,7 +129,7 @@ pub(crate) async fn bootstrap(
 
 async fn make(
     tx: &mut SystemTx,
-    kek: &KeyEncryptionKey,
+    kek: KeyEncryptionKey,
     now: OffsetDateTime,
 ) -> Result<Installation, BootstrapError> {
     let unix_ms = clock::unix_ms(now);
@@ -201,12 +219,13 @@ async fn make(
     Ok(Installation {
         operator: OperatorKeys { jwt, signer: signing },
         authority,
+        kek,
     })
 }
 
 async fn open(
     tx: &mut SystemTx,
-    kek: &KeyEncryptionKey,
+    kek: KekSource,
     platform: &Organization,
 ) -> Result<Installation, BootstrapError> {
     let organization: Uuid = platform.id.uuid();
@@ -214,6 +233,16 @@ async fn open(
         .data_key_get(platform.id)
         .await?
         .ok_or(BootstrapError::Missing("platform data key"))?;
+    // Not made here: a fresh key would open nothing, and whoever finds its file would take it for the one.
+    let kek = match kek.load()? {
+        Ok(kek) => kek,
+        Err(file) => {
+            return Err(BootstrapError::NoKek {
+                expected: wrapped.kek_id,
+                file,
+            });
+        }
+    };
     if wrapped.kek_id != kek.id() {
         return Err(BootstrapError::OtherKek {
             expected: wrapped.kek_id,
@@ -250,6 +279,7 @@ async fn open(
             signer,
         },
         authority,
+        kek,
     })
 }
 

@@ -1,10 +1,10 @@
 //! The folder of one control plane process: its key, the first token, and the ports it got.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -22,40 +22,79 @@ pub struct Ports {
     pub metrics: SocketAddr,
 }
 
-/// A folder of this process alone, of mode 0700.
-#[derive(Debug, Clone)]
+/// A folder of one process alone, of mode 0700.
+#[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
+    /// Held, not read, by the process whose folder it is: the kernel lets go of the lock when that ends,
+    /// however it ends.
+    _lock: Option<File>,
 }
 
-/// A file of the data folder cannot be used.
+/// Why the folder, or a file in it, cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step} {}", path.display())]
-pub struct DataFolderError {
-    step: &'static str,
-    path: PathBuf,
-    #[source]
-    source: io::Error,
+pub enum DataFolderError {
+    /// Another process has the folder.
+    #[error(
+        "another control plane runs with the data folder {}: stop it, or give this one another folder with --data-dir",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// The operating system said no.
+    #[error("cannot {step} {}", path.display())]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl DataFolder {
-    /// Opens the folder, and makes it when it does not exist.
+    /// Opens the folder for this process, makes it when it does not exist, and locks it.
+    ///
+    /// # Errors
+    /// [`DataFolderError::InUse`] when another control plane has it.
     pub fn open(path: &Path) -> Result<Self, DataFolderError> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
+        let mut folder = Self::existing(path);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(|source| folder.failed("make the data folder", path, source))?;
-        Ok(folder)
+        take_rights_of_others(path).map_err(|source| {
+            folder.failed(
+                "take the rights of others away from the data folder",
+                path,
+                source,
+            )
+        })?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|source| folder.failed("open the lock file", &lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => {
+                folder._lock = Some(lock);
+                Ok(folder)
+            }
+            Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(folder.failed("lock", &lock_path, source)),
+        }
     }
 
     /// The folder of a process that runs, or ran.
     pub fn existing(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            _lock: None,
         }
     }
 
@@ -132,12 +171,20 @@ impl DataFolder {
     }
 
     fn failed(&self, step: &'static str, path: &Path, source: io::Error) -> DataFolderError {
-        DataFolderError {
+        DataFolderError::Io {
             step,
             path: path.to_owned(),
             source,
         }
     }
+}
+
+/// The folder may have been made by a hand that was less careful; keys lie in it.
+fn take_rights_of_others(folder: &Path) -> io::Result<()> {
+    if fs::metadata(folder)?.permissions().mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
 
 /// Writes a file (mode 0600) beside `path`, syncs it, puts it in place, and syncs the folder: after a crash
@@ -162,9 +209,23 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    #[test]
+    fn second_control_plane_in_the_same_folder_is_refused_until_the_first_is_gone() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let first = DataFolder::open(outer.path()).unwrap();
+        let mode = fs::metadata(outer.path()).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "whoever made the folder");
+        let refused = DataFolder::open(outer.path()).unwrap_err();
+        assert!(matches!(refused, DataFolderError::InUse(_)));
+        assert!(refused.to_string().contains("--data-dir"));
+        // Whoever only reads needs no lock.
+        assert!(!DataFolder::existing(outer.path()).has_admin_token());
+        drop(first);
+        DataFolder::open(outer.path()).unwrap();
+    }
 
     #[test]
     fn files_are_for_the_owner_alone_and_read_back() {

@@ -13,7 +13,7 @@
 
 pub mod app;
 pub mod authn;
-mod bootstrap;
+pub mod bootstrap;
 pub mod bounds;
 pub mod cli;
 pub mod clock;

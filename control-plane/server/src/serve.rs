@@ -16,7 +16,7 @@ use crate::{
     http,
     listen::{self, ListenError},
     metrics::Metrics,
-    secrets::{KEK_VARIABLE, KekError, KeyEncryptionKey},
+    secrets::{KEK_VARIABLE, KekError, KekSource, KeyEncryptionKey},
 };
 
 /// How to start a control plane.
@@ -75,15 +75,15 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Migrates, makes the installation if there is none, and serves.
+    /// Migrates if need be, makes the installation if there is none, and serves.
     pub async fn start(settings: ServeSettings) -> Result<Self, StartError> {
         let folder = DataFolder::open(&settings.data_dir)?;
         // Whoever waits for the file must not find the one of the last run.
         folder.remove_ports()?;
-        let kek = load_kek(&folder, settings.kek_file)?;
         let datastore = Datastore::connect(&DatastoreOptions::from_url(&settings.database_url)?).await?;
-        datastore.migrate().await?;
-        let installation = bootstrap::bootstrap(&datastore, &kek, &folder).await?;
+        datastore.schema_ensure().await?;
+        let kek = kek_source(&folder, settings.kek_file)?;
+        let installation = bootstrap::bootstrap(&datastore, kek, &folder).await?;
 
         let authority = Arc::new(installation.authority);
         let tls = Arc::new(FleetTls::new(Arc::clone(&authority), clock::now())?);
@@ -101,7 +101,7 @@ impl ControlPlane {
         let operator = installation.operator;
         let app = App::new(AppParts {
             datastore,
-            kek,
+            kek: installation.kek,
             operator,
             authority,
             hub,
@@ -161,9 +161,11 @@ impl ControlPlane {
     }
 }
 
-fn load_kek(folder: &DataFolder, file: Option<PathBuf>) -> Result<KeyEncryptionKey, KekError> {
+fn kek_source(folder: &DataFolder, file: Option<PathBuf>) -> Result<KekSource, KekError> {
     match std::env::var(KEK_VARIABLE) {
-        Ok(text) if !text.is_empty() => KeyEncryptionKey::from_base64(&text, KEK_VARIABLE),
-        _ => KeyEncryptionKey::load_or_create(&file.unwrap_or_else(|| folder.kek_file())),
+        Ok(text) if !text.is_empty() => {
+            KeyEncryptionKey::from_base64(&text, KEK_VARIABLE).map(KekSource::Given)
+        }
+        _ => Ok(KekSource::File(file.unwrap_or_else(|| folder.kek_file()))),
     }
 }

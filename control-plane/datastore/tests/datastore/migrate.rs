@@ -101,6 +101,76 @@ async fn a_user_who_was_given_the_roles_needs_no_right_to_create_them() {
     datastore.ready().await.unwrap();
 }
 
+/// A user who owns nothing.
+async fn as_stranger(database: &TestDatabase, user: &str) -> Datastore {
+    let mut superuser = database.superuser().await;
+    superuser
+        .execute(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN NOINHERIT")))
+        .await
+        .unwrap();
+    connect(
+        &database
+            .url()
+            .replace("user=tollway_owner", &format!("user={user}")),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_member_of_the_three_roles_serves_what_the_owner_migrated_and_changes_no_schema() {
+    let database = Cluster::private("member").await.create_database(None).await;
+    let owner = database.datastore().await;
+    owner.schema_ensure().await.unwrap();
+    owner.schema_ensure().await.unwrap();
+    let member = as_stranger(&database, "member").await;
+    let error = member.schema_ensure().await.unwrap_err();
+    assert!(
+        matches!(&error, MigrateError::NotMember { user } if user == "member"),
+        "{error:?}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("GRANT app_tenant, app_system, app_auth TO member"),
+        "{error}"
+    );
+
+    let mut superuser = database.superuser().await;
+    superuser
+        .execute("GRANT app_tenant, app_system, app_auth TO member")
+        .await
+        .unwrap();
+    member.schema_ensure().await.unwrap();
+    member.ready().await.unwrap();
+    let scope = crate::fixture::scope(crate::fixture::fresh());
+    let mut tx = member.begin(&scope).await.unwrap();
+    assert_eq!(tx.organization_get().await.unwrap(), None);
+    drop(tx);
+    member.begin_auth().await.unwrap().commit().await.unwrap();
+    let signals = member.listen().await;
+    assert!(signals.is_ok());
+    assert!(member.migrate().await.is_err(), "that is the owner's");
+
+    superuser.execute("DELETE FROM _sqlx_migrations").await.unwrap();
+    let error = member.schema_ensure().await.unwrap_err();
+    assert!(matches!(error, MigrateError::Outdated { .. }), "{error:?}");
+    assert!(error.to_string().contains("tollway migrate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stranger_to_an_empty_database_is_told_who_has_to_migrate() {
+    let database = Cluster::private("stranger").await.create_database(None).await;
+    let error = as_stranger(&database, "stranger")
+        .await
+        .schema_ensure()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, MigrateError::Outdated { user, .. } if user == "stranger"),
+        "{error:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_release_and_a_changed_migration_are_told_apart() {
     let database = testing::database().await;
@@ -113,11 +183,15 @@ async fn a_database_of_a_newer_release_and_a_changed_migration_are_told_apart() 
         )
         .await
         .unwrap();
-    let error = datastore.migrate().await.unwrap_err();
-    assert!(
-        matches!(error, MigrateError::Newer { version: 9999 }),
-        "{error:?}"
-    );
+    for error in [
+        datastore.migrate().await.unwrap_err(),
+        datastore.schema_ensure().await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, MigrateError::Newer { version: 9999 }),
+            "{error:?}"
+        );
+    }
 
     owner
         .execute(
@@ -126,8 +200,12 @@ async fn a_database_of_a_newer_release_and_a_changed_migration_are_told_apart() 
         )
         .await
         .unwrap();
-    let error = datastore.migrate().await.unwrap_err();
-    assert!(matches!(error, MigrateError::Changed { version: 1 }), "{error:?}");
+    for error in [
+        datastore.migrate().await.unwrap_err(),
+        datastore.schema_ensure().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, MigrateError::Changed { version: 1 }), "{error:?}");
+    }
 }
 
 #[tokio::test]

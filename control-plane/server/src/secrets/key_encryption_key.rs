@@ -80,41 +80,44 @@ impl KeyEncryptionKey {
             path: path.to_owned(),
             source,
         };
-        match fs::metadata(path) {
-            Ok(_) => Self::load(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key = Self::generate();
-                let temporary = path.with_extension(format!("new-{}", HEXLOWER.encode(&random_array::<8>())));
-                let written = key
-                    .write(&temporary)
-                    .and_then(|()| match fs::hard_link(&temporary, path) {
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                        other => other,
-                    });
-                // The name it was linked to stays; a failure to tidy up harms nobody.
-                let _ = fs::remove_file(&temporary);
-                written.map_err(failed)?;
-                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    fs::File::open(folder)
-                        .and_then(|folder| folder.sync_all())
-                        .map_err(failed)?;
-                }
-                Self::load(path)
-            }
-            Err(error) => Err(failed(error)),
+        if let Some(key) = Self::load(path)? {
+            return Ok(key);
         }
+        let key = Self::generate();
+        let temporary = path.with_extension(format!("new-{}", HEXLOWER.encode(&random_array::<8>())));
+        let written = key
+            .write(&temporary)
+            .and_then(|()| match fs::hard_link(&temporary, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                other => other,
+            });
+        // The name it was linked to stays; a failure to tidy up harms nobody.
+        let _ = fs::remove_file(&temporary);
+        written.map_err(failed)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)?;
+        }
+        Self::load(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
 
-    fn load(path: &Path) -> Result<Self, KekError> {
+    /// Reads the key from a file; `None` when there is none.
+    pub fn load(path: &Path) -> Result<Option<Self>, KekError> {
         let failed = |source| KekError::File {
             path: path.to_owned(),
             source,
         };
-        if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        let mode = match fs::metadata(path) {
+            Ok(metadata) => metadata.permissions().mode(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if mode & 0o077 != 0 {
             return Err(KekError::Permissions(path.to_owned()));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
-        Self::from_base64(&text, &path.display().to_string())
+        Self::from_base64(&text, &path.display().to_string()).map(Some)
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {

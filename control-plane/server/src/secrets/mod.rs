@@ -12,12 +12,14 @@
 
 mod data_key;
 mod hash;
+mod kek_source;
 mod key_encryption_key;
 mod random;
 mod sealed;
 
 pub use data_key::DataKey;
 pub use hash::{SecretHash, secret_hash};
+pub use kek_source::KekSource;
 pub use key_encryption_key::{KEK_VARIABLE, KekError, KeyEncryptionKey};
 pub use random::{random_array, random_text};
 pub use sealed::OpenError;

@@ -6,8 +6,10 @@ use reqwest::Method;
 use serde_json::Value;
 use sqlx::Row;
 use tollway::{
+    bootstrap::BootstrapError,
+    data_folder::{DataFolder, DataFolderError},
     secrets::KeyEncryptionKey,
-    serve::{ControlPlane, StartError},
+    serve::{ControlPlane, ServeSettings, StartError},
 };
 use tollway_datastore::testing;
 
@@ -91,21 +93,63 @@ async fn control_planes_that_start_at_once_make_one_installation() {
 async fn another_key_encryption_key_is_refused_with_what_to_do() {
     let mut service = Service::start().await;
     service.control_plane.take().unwrap().stop().await;
-    fs::remove_file(service.folder.path().join("kek")).unwrap();
-    let error = ControlPlane::start(settings(service.folder.path(), service.database.url()))
+    let kek = service.folder.path().join("kek");
+    fs::remove_file(&kek).unwrap();
+    KeyEncryptionKey::load_or_create(&kek).unwrap();
+    let error = start_error(settings(service.folder.path(), service.database.url())).await;
+    assert!(
+        matches!(error, StartError::Bootstrap(BootstrapError::OtherKek { .. })),
+        "{error}"
+    );
+    assert!(error.to_string().contains("TOLLWAY_KEK"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_data_folder_gets_no_useless_key_and_says_what_is_missing() {
+    let mut service = Service::start().await;
+    service.control_plane.take().unwrap().stop().await;
+    let wrong = tempfile::tempdir().unwrap();
+    let error = start_error(settings(wrong.path(), service.database.url())).await;
+    assert!(
+        matches!(error, StartError::Bootstrap(BootstrapError::NoKek { .. })),
+        "{error}"
+    );
+    let told = error.to_string();
+    let file = wrong.path().join("kek");
+    assert!(
+        told.contains(file.to_str().unwrap()) && told.contains("--kek-file"),
+        "{told}"
+    );
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_folder_in_use_is_refused_and_its_ports_stay() {
+    let service = Service::start().await;
+    let error = start_error(settings(service.folder.path(), service.database.url())).await;
+    assert!(
+        matches!(error, StartError::Folder(DataFolderError::InUse(_))),
+        "{error}"
+    );
+    let ports = DataFolder::existing(service.folder.path()).read_ports().unwrap();
+    assert_eq!(ports, service.control_plane().ports());
+}
+
+async fn start_error(settings: ServeSettings) -> StartError {
+    ControlPlane::start(settings)
         .await
         .err()
-        .unwrap();
-    assert!(matches!(error, StartError::Bootstrap(_)));
-    assert!(error.to_string().contains("TOLLWAY_KEK"), "{error}");
+        .expect("it does not start")
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_with_the_option_that_chooses_it() {
     let service = Service::start().await;
-    let mut second = settings(service.folder.path(), service.database.url());
+    let folder = tempfile::tempdir().unwrap();
+    let mut second = settings(folder.path(), service.database.url());
+    second.kek_file = Some(service.folder.path().join("kek"));
     second.fleet_listen = service.control_plane().ports().fleet;
-    let error = ControlPlane::start(second).await.err().unwrap().to_string();
+    let error = start_error(second).await.to_string();
     assert!(
         error.contains("--fleet-listen")
             && error.contains(&service.control_plane().ports().fleet.to_string()),
