@@ -41,7 +41,13 @@ command -v rustc >/dev/null || die "cargo is not on PATH"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/tollway-fresh.XXXXXX")
 machine=$work/machine
 chmod 755 "$work"
-if [ -z "$keep" ]; then trap 'rm -rf --one-file-system "$work"' EXIT; else say "the machine is in $machine"; fi
+namespace=
+tidy_up() {
+    # Its first process dies with it, and with that one all that was started inside.
+    [ -z "$namespace" ] || { kill -KILL "$namespace" && wait "$namespace"; } 2>/dev/null || true
+    if [ -z "$keep" ]; then rm -rf --one-file-system "$work"; else say "the machine is in $machine"; fi
+}
+trap tidy_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -62,11 +68,12 @@ if [ "$user" != root ]; then
         echo "$1 ALL=(ALL) NOPASSWD: ALL" >"/etc/sudoers.d/$1"' sh "$user" >"$work/sudo.log" 2>&1 ||
         die "adding the user failed: $(tail -n 1 "$work/sudo.log")"
 fi
-git clone --quiet --no-hardlinks "$here/../.." "$machine$home/tollway"
+git clone --quiet --no-hardlinks "$here/../.." "$machine/srv/tollway"
 install -m 755 "$here/inside.sh" "$machine/usr/local/bin/inside.sh"
-chroot "$machine" chown -R "$user:" "$home"
+chroot "$machine" chown -R "$user:" /srv/tollway
 
-# The process namespace ends with its first process, and takes what was started in it along.
+# The first process of the namespace stays root's: it would not die with its parent after becoming another
+# user, and everything inside dies with it.
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --propagation private --pid --fork --kill-child sh -c '
     machine=$1 user=$2 home=$3 only=$4
@@ -78,7 +85,11 @@ unshare --mount --propagation private --pid --fork --kill-child sh -c '
     mount -t tmpfs -o mode=1777 tmpfs "$machine/tmp"
     # A disk that is nearly full.
     mount -t tmpfs -o mode=1777,size=64m tmpfs "$machine/mnt"
-    exec chroot --userspec="$user:$user" "$machine" env -i "$@" HOME="$home" USER="$user" LANG=C.UTF-8 \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin inside.sh "$home/tollway" "$only"
-' sh "$machine" "$user" "$home" "$only" "${network_variables[@]}"
+    chroot --userspec="$user:$user" "$machine" env -i "$@" HOME="$home" USER="$user" LANG=C.UTF-8 \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin inside.sh /srv/tollway "$only"
+    exit $?
+' sh "$machine" "$user" "$home" "$only" "${network_variables[@]}" &
+namespace=$!
+wait "$namespace" || die "failed"
+namespace=
 say "passed"
