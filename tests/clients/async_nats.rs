@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::sync::mpsc;
-use tollway_tests::{Creds, Node, System, Tenant, in_time};
+use tollway_tests::{Creds, Node, System, in_time};
 
-use crate::forgery;
+use crate::{forgery, one_tenant::one_tenant};
 
 type Connected = Result<Client, async_nats::ConnectError>;
 
@@ -28,7 +28,14 @@ async fn connect(node: &Node, creds: &Creds) -> Client {
 }
 
 /// A client, and what it reports beside what calls return.
-async fn connect_with_events(node: &Node, creds: &Creds) -> (Client, mpsc::UnboundedReceiver<Event>) {
+type Observed = (Client, mpsc::UnboundedReceiver<Event>);
+
+async fn connect_with_events(node: &Node, creds: &Creds) -> Observed {
+    let connected = try_connect_with_events(node, creds).await;
+    connected.expect("the node accepts the creds")
+}
+
+async fn try_connect_with_events(node: &Node, creds: &Creds) -> Result<Observed, async_nats::ConnectError> {
     let (events, received) = mpsc::unbounded_channel();
     let options = ConnectOptions::new().event_callback(move |event| {
         let events = events.clone();
@@ -37,10 +44,8 @@ async fn connect_with_events(node: &Node, creds: &Creds) -> (Client, mpsc::Unbou
             let _ = events.send(event);
         }
     });
-    let client = try_connect(node, &creds.text, options)
-        .await
-        .expect("the node accepts the creds");
-    (client, received)
+    let client = try_connect(node, &creds.text, options).await?;
+    Ok((client, received))
 }
 
 async fn error(events: &mut mpsc::UnboundedReceiver<Event>) -> String {
@@ -85,16 +90,9 @@ async fn respond(client: &Client, subject: &'static str) {
     });
 }
 
-async fn system_with_tenant() -> (System, Node, Tenant) {
-    let system = System::start().await;
-    let node = system.start_node("cell-a").await;
-    let tenant = system.api().tenant("cell-a").await;
-    (system, node, tenant)
-}
-
 #[tokio::test]
 async fn publishes_and_subscribes_with_wildcards_and_headers() {
-    let (_system, node, tenant) = system_with_tenant().await;
+    let (_system, node, tenant) = one_tenant().await;
     let client = connect(&node, &tenant.creds).await;
 
     let mut one = client.subscribe("shop.*.paid").await.unwrap();
@@ -136,7 +134,7 @@ async fn publishes_and_subscribes_with_wildcards_and_headers() {
 
 #[tokio::test]
 async fn shares_work_in_a_queue_group() {
-    let (_system, node, tenant) = system_with_tenant().await;
+    let (_system, node, tenant) = one_tenant().await;
     let client = connect(&node, &tenant.creds).await;
     let (done, mut taken) = mpsc::unbounded_channel();
     for worker in 0..3 {
@@ -166,7 +164,7 @@ async fn shares_work_in_a_queue_group() {
 
 #[tokio::test]
 async fn requests_are_answered_and_nobody_there_is_told_at_once() {
-    let (_system, node, tenant) = system_with_tenant().await;
+    let (_system, node, tenant) = one_tenant().await;
     let client = connect(&node, &tenant.creds).await;
     respond(&client, "questions").await;
     for number in ["0", "1", "2"] {
@@ -179,7 +177,7 @@ async fn requests_are_answered_and_nobody_there_is_told_at_once() {
 
 #[tokio::test]
 async fn drains_without_losing_a_message() {
-    let (_system, node, tenant) = system_with_tenant().await;
+    let (_system, node, tenant) = one_tenant().await;
     let (client, mut events) = connect_with_events(&node, &tenant.creds).await;
     let last = client.subscribe("last").await.unwrap();
     for number in 0..100 {
@@ -196,7 +194,7 @@ async fn drains_without_losing_a_message() {
 
 #[tokio::test]
 async fn is_told_what_it_may_not_do_and_goes_on() {
-    let (system, node, tenant) = system_with_tenant().await;
+    let (system, node, tenant) = one_tenant().await;
     let permissions = json!({ "publish_allow": ["orders.>"], "subscribe_allow": ["orders.>"] });
     let user = system
         .api()
@@ -282,7 +280,7 @@ async fn isolation(system: &System, node: &Node, other_node: &Node) {
 
 #[tokio::test]
 async fn reports_why_creds_are_refused() {
-    let (system, node, tenant) = system_with_tenant().await;
+    let (system, node, tenant) = one_tenant().await;
     let refused = async |creds: &str, what: &str| {
         let connected = try_connect(&node, creds, ConnectOptions::new()).await;
         let error = connected
@@ -324,7 +322,7 @@ async fn reports_why_creds_are_refused() {
 
 #[tokio::test]
 async fn is_cut_off_when_its_creds_are_revoked() {
-    let (system, node, tenant) = system_with_tenant().await;
+    let (system, node, tenant) = one_tenant().await;
     let spared = system.api().issue(&tenant.user).await;
     let (client, mut events) = connect_with_events(&node, &tenant.creds).await;
     settled(&client).await;
@@ -346,9 +344,78 @@ async fn is_cut_off_when_its_creds_are_revoked() {
 
 #[tokio::test]
 async fn is_cut_off_when_its_creds_expire() {
-    let (system, node, tenant) = system_with_tenant().await;
-    let short = json!({ "lifetime_seconds": 2 });
-    let short = system.api().issue_with(&tenant.user, short).await;
-    let (_client, mut events) = connect_with_events(&node, &short).await;
-    assert_eq!(error(&mut events).await, "User Authentication Expired");
+    let (system, node, tenant) = one_tenant().await;
+    // As short as this machine is fast.
+    for lifetime in (1..7).map(|power| 1 << power) {
+        let short = json!({ "lifetime_seconds": lifetime });
+        let short = system.api().issue_with(&tenant.user, short).await;
+        if let Ok((_client, mut events)) = try_connect_with_events(&node, &short).await {
+            assert_eq!(error(&mut events).await, "User Authentication Expired");
+            return;
+        }
+    }
+    panic!("creds of a minute are too old before a client has connected");
+}
+
+#[tokio::test]
+async fn service_may_answer_what_it_was_asked_and_nothing_else() {
+    let (system, node, tenant) = one_tenant().await;
+    let permissions = json!({
+        "subscribe_allow": ["questions"],
+        "publish_deny": [">"],
+        "allow_responses": true,
+    });
+    let user = system
+        .api()
+        .user_with(&tenant.account, "service", permissions)
+        .await;
+    let (service, mut events) = connect_with_events(&node, &system.api().issue(&user).await).await;
+    let mut questions = service.subscribe("questions").await.unwrap();
+    // The refusal comes behind the subscription, so the node knows that one.
+    service.publish("orders.new", Bytes::new()).await.unwrap();
+    assert_eq!(
+        error(&mut events).await,
+        r#"Permissions Violation for Publish to "orders.new""#
+    );
+
+    let asking = connect(&node, &tenant.creds).await;
+    let asked = tokio::spawn(async move { asking.request("questions", "why".into()).await });
+    let question = next(&mut questions).await;
+    let reply = question.reply.unwrap();
+    service.publish(reply.clone(), "because".into()).await.unwrap();
+    let answer = in_time("the answer arrives", asked).await.unwrap();
+    assert_eq!(answer.unwrap().payload, "because");
+    // Once.
+    service.publish(reply, "because".into()).await.unwrap();
+    assert!(
+        error(&mut events)
+            .await
+            .starts_with("Permissions Violation for Publish to ")
+    );
+}
+
+#[tokio::test]
+async fn denied_subjects_stay_out_of_what_a_wildcard_allows() {
+    let (system, node, tenant) = one_tenant().await;
+    let permissions = json!({
+        "publish_deny": ["orders.secret.*"],
+        "subscribe_deny": ["orders.secret.>"],
+    });
+    let user = system
+        .api()
+        .user_with(&tenant.account, "clerk", permissions)
+        .await;
+    let (clerk, mut events) = connect_with_events(&node, &system.api().issue(&user).await).await;
+    let mut orders = clerk.subscribe("orders.>").await.unwrap();
+    clerk.publish("orders.secret.1", Bytes::new()).await.unwrap();
+    assert_eq!(
+        error(&mut events).await,
+        r#"Permissions Violation for Publish to "orders.secret.1""#
+    );
+
+    let owner = connect(&node, &tenant.creds).await;
+    for subject in ["orders.secret.1", "orders.public"] {
+        owner.publish(subject, Bytes::new()).await.unwrap();
+    }
+    assert_eq!(next(&mut orders).await.subject.as_str(), "orders.public");
 }

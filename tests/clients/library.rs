@@ -1,7 +1,7 @@
 //! Client libraries of other languages.
 
 use tokio::process::Command;
-use tollway_tests::{Creds, Node, Script, System};
+use tollway_tests::{Creds, Node, Script, System, Tool};
 
 /// A library that a script plays the parts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,24 +15,33 @@ pub(crate) enum Library {
 }
 
 impl Library {
-    /// A program that plays a part as one user; `None` when its language is not on this machine.
-    pub(crate) fn plays(self, part: &str, system: &System, node: &Node, creds: &Creds) -> Option<Command> {
-        let test = format!("{part} with {self:?}");
+    /// Whether its language is on this machine; says so when it is not.
+    pub(crate) fn is_here(self) -> bool {
+        let tools: &[Tool] = match self {
+            Self::Python => &[Tool::Python],
+            Self::Node | Self::OldNode => &[Tool::Node, Tool::NodeDir],
+        };
+        tools.iter().all(|tool| tool.find(&format!("{self:?}")).is_some())
+    }
+
+    /// A program that plays a part as one user.
+    pub(crate) fn plays(self, part: &str, system: &System, node: &Node, creds: &Creds) -> Command {
         let mut command = match self {
-            Self::Python => Script::python(&test, "clients/python/client.py"),
-            Self::Node => Script::node(&test, "clients/node/nats_v3.mjs", system.folder()),
-            Self::OldNode => Script::node(&test, "clients/node/nats_v2.mjs", system.folder()),
-        }?;
+            Self::Python => Script::python(part, "clients/python/client.py"),
+            Self::Node => Script::node(part, "clients/node/nats_v3.mjs", system.folder()),
+            Self::OldNode => Script::node(part, "clients/node/nats_v2.mjs", system.folder()),
+        }
+        .expect("its language is here");
         command
             .arg(part)
             .env("NATS_URL", node.url())
             .env("CREDS", &creds.path);
-        Some(command)
+        command
     }
 }
 
-/// The texts come from the server; how much of them is left is up to the library. With
-/// nats-server 2.15.1 the same scripts say the same, but for what expires: it lets creds in for the rest of the
+/// The texts come from the server; how much of them is left is up to the library. With nats-server
+/// 2.15.1 the same scripts say the same, but for what expires: it lets creds in for the rest of the
 /// second in which they expire, to cut them again at once.
 impl Library {
     /// How it reports creds that are refused. Servers do not tell a stranger why.

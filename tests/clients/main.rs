@@ -11,5 +11,6 @@
 mod async_nats;
 mod forgery;
 mod library;
+mod one_tenant;
 mod part;
 mod scripted;
