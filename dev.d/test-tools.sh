@@ -23,7 +23,8 @@ need_test_tools() {
     need_nextest
     unset TOLLWAY_TEST_PYTHON TOLLWAY_TEST_NODE TOLLWAY_TEST_NODE_DIR TOLLWAY_TEST_BROWSER_DIR TOLLWAY_TEST_CHROMIUM
     try_tool "nats-py" install_python_client
-    if try_tool "Node" find_node; then
+    try_tool "Node" find_node
+    if [ -n "${TOLLWAY_TEST_NODE:-}" ]; then
         try_tool "the NATS clients for Node" install_node_folder tests/clients/node TOLLWAY_TEST_NODE_DIR
         try_tool "playwright" install_node_folder tests/browser TOLLWAY_TEST_BROWSER_DIR
     fi
@@ -39,7 +40,6 @@ try_tool() {
     "$@" && return
     skipped+=("SKIPPED $name: $not_installed")
     say "${skipped[-1]}"
-    false
 }
 
 # Required: what runs all other tests. Nobody measures it, so it is compiled in a hurry.
@@ -129,10 +129,13 @@ find_chromium() {
     TOLLWAY_TEST_CHROMIUM=$(command -v "$name")
 }
 
-# Runs a program quietly; not_installed has its last words when it fails.
+# Runs a program quietly; not_installed has the first error it told when it fails.
 logged() {
+    local before reason
+    before=$(wc -l <"$tools_log")
     "$@" >>"$tools_log" 2>&1 && return
-    not_installed="$1 failed: $(grep . "$tools_log" | tail -n 1) (all it said is in $tools_log)"
+    reason=$(tail -n "+$((before + 1))" "$tools_log" | grep -i -m 1 error || tail -n 1 "$tools_log")
+    not_installed="$(basename "$1") failed: $reason (all it said is in $tools_log)"
     return 1
 }
 
