@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{is_default, null_as_default, object, object_or_default, object_or_none, time_or_none};
+use crate::exchange;
+use crate::export::{self, Export, RawExport};
+use crate::import::{self, Import, RawImport};
+use crate::json::{
+    is_default, null_as_default, object, object_or_default, object_or_none, objects_or_null, time_or_none,
+};
 use crate::limit::Limit;
+use crate::mapping::{self, Mappings, RawMappings};
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::operator::expect_role;
 use crate::permissions::Permissions;
@@ -13,9 +19,6 @@ use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
 use crate::user::UserLimits;
 
 /// What an operator says about an account.
-///
-/// Imports, exports and mappings are not read yet: an account that relies on
-/// them reaches less than it could, never more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountClaims {
     /// The operator key that signed it.
@@ -36,6 +39,12 @@ pub struct AccountClaims {
     pub signing_keys: Vec<AccountSigningKey>,
     /// Users whose documents up to a time are void.
     pub revocations: Revocations,
+    /// What others may import.
+    pub exports: Vec<Export>,
+    /// What is taken from others.
+    pub imports: Vec<Import>,
+    /// How what its clients publish is renamed.
+    pub mappings: Mappings,
     /// For users whose own claims say nothing about permissions.
     pub default_permissions: Permissions,
     /// Another service decides about most users.
@@ -131,12 +140,13 @@ pub struct Scope {
     pub template: UserLimits,
 }
 
-/// Whose documents are void: those signed at or before a time.
+/// Whose documents are void: those signed at or before a time. Of an account
+/// these are users, of an export the accounts it was activated for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revocations {
     /// Everybody's (`*`), seconds since 1970.
     pub all: Option<i64>,
-    /// Single users', seconds since 1970.
+    /// Single users' (or accounts'), seconds since 1970.
     pub users: BTreeMap<PublicKey, i64>,
 }
 
@@ -214,6 +224,9 @@ impl AccountClaims {
             limits: NatsLimits::unlimited(),
             signing_keys: Vec::new(),
             revocations: Revocations::default(),
+            exports: Vec::new(),
+            imports: Vec::new(),
+            mappings: Mappings::new(),
             default_permissions: Permissions::default(),
             auth_callout: None,
             tollway: None,
@@ -237,9 +250,24 @@ impl AccountClaims {
             .find(|signing_key| signing_key.key() == *key)
     }
 
+    /// Whether exports, imports and mappings are such that every server reads them.
+    pub fn check_exchange(&self) -> Result<(), exchange::ExchangeError> {
+        exchange::check(
+            &self.subject,
+            &self.limits,
+            &self.exports,
+            &self.imports,
+            &self.mappings,
+        )
+    }
+
     /// The signed token.
     pub fn encode(&self, signer: &Signer) -> Result<String, EncodeError> {
+        self.check_exchange()?;
         let nats = RawAccount {
+            imports: self.imports.iter().map(|import| Some(import.into())).collect(),
+            exports: self.exports.iter().map(|export| Some(export.into())).collect(),
+            mappings: mapping::to_raw(&self.mappings),
             limits: self.limits.clone(),
             signing_keys: self.signing_keys.iter().map(RawSigningKey::from).collect(),
             revocations: raw_revocations(&self.revocations),
@@ -271,7 +299,7 @@ impl AccountClaims {
             .into_iter()
             .map(AccountSigningKey::try_from)
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let claims = Self {
             issuer: envelope.iss,
             subject: envelope.sub,
             name: envelope.name,
@@ -280,17 +308,41 @@ impl AccountClaims {
             not_before: time_or_none(envelope.nbf),
             limits: nats.limits,
             signing_keys,
-            revocations: revocations(nats.revocations)?,
+            revocations: revocations(KeyKind::User, nats.revocations)
+                .map_err(|_| TokenError::Claims("revocations holds what is no user key".into()))?,
+            exports: export::exports(nats.exports)?,
+            imports: import::imports(nats.imports)?,
+            mappings: mapping::from_raw(nats.mappings)?,
             default_permissions: nats.default_permissions,
             // The object is there and empty in documents of stock tools that use no callout.
             auth_callout: Some(nats.authorization).filter(|callout| !is_default(callout)),
             tollway: nats.tollway,
-        })
+        };
+        claims.check_exchange()?;
+        Ok(claims)
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RawAccount {
+    #[serde(
+        default,
+        deserialize_with = "objects_or_null",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    imports: Vec<Option<RawImport>>,
+    #[serde(
+        default,
+        deserialize_with = "objects_or_null",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    exports: Vec<Option<RawExport>>,
+    #[serde(
+        default,
+        deserialize_with = "mapping::raw_mappings",
+        skip_serializing_if = "RawMappings::is_empty"
+    )]
+    mappings: RawMappings,
     #[serde(default, deserialize_with = "object_or_default")]
     limits: NatsLimits,
     #[serde(
@@ -397,7 +449,7 @@ impl TryFrom<RawSigningKey> for AccountSigningKey {
 /// The key of a revocation that is meant for everybody.
 const EVERYBODY: &str = "*";
 
-fn raw_revocations(revocations: &Revocations) -> BTreeMap<String, i64> {
+pub(crate) fn raw_revocations(revocations: &Revocations) -> BTreeMap<String, i64> {
     let users = revocations.users.iter().map(|(user, at)| (user.to_string(), *at));
     users
         .chain(revocations.all.map(|at| (EVERYBODY.to_owned(), at)))
@@ -405,19 +457,19 @@ fn raw_revocations(revocations: &Revocations) -> BTreeMap<String, i64> {
 }
 
 /// A revocation that cannot be read makes the whole document unreadable:
-/// skipping it would let somebody in who was meant to be kept out.
-fn revocations(raw: BTreeMap<String, i64>) -> Result<Revocations, TokenError> {
+/// skipping it would let somebody in who was meant to be kept out. The error
+/// is the text that is no key of this role.
+pub(crate) fn revocations(role: KeyKind, raw: BTreeMap<String, i64>) -> Result<Revocations, String> {
     let mut revocations = Revocations::default();
-    for (user, at) in raw {
-        if user == EVERYBODY {
+    for (text, at) in raw {
+        if text == EVERYBODY {
             revocations.all = Some(at);
             continue;
         }
-        let user: PublicKey = user
-            .parse()
-            .map_err(|error| TokenError::Claims(format!("revocations holds no user key: {error}")))?;
-        expect_role("revocations", &user, KeyKind::User)?;
-        revocations.users.insert(user, at);
+        match text.parse::<PublicKey>() {
+            Ok(key) if key.kind() == role => revocations.users.insert(key, at),
+            _ => return Err(text),
+        };
     }
     Ok(revocations)
 }

@@ -79,6 +79,19 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// A list of objects, in which `null` may stand: who asked for the list says whether that is wrong.
+pub(crate) fn objects_or_null<'de, D, T>(deserializer: D) -> Result<Vec<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects: Vec<Option<Object<T>>> = null_as_default(deserializer)?;
+    Ok(objects
+        .into_iter()
+        .map(|object| object.map(|Object(value)| value))
+        .collect())
+}
+
 /// A point in time where 0 stands for "none", as the `omitempty` of Go has it.
 pub(crate) fn time_or_none(seconds: i64) -> Option<i64> {
     (seconds != 0).then_some(seconds)

@@ -47,11 +47,17 @@
 //! ```
 
 mod account;
+mod activation;
 mod authenticate;
 mod connection;
 mod creds;
+mod enforced;
+mod exchange;
+mod export;
+mod import;
 mod json;
 mod limit;
+mod mapping;
 mod nkey;
 mod operator;
 mod permission_set;
@@ -66,13 +72,24 @@ pub use account::{
     AccountClaims, AccountSigningKey, AuthCallout, NatsLimits, Revocations, Scope, TollwayClaim,
     TollwayLimits,
 };
+pub use activation::{Activation, ActivationClaims, ActivationError};
 pub use authenticate::{
     AuthError, AuthenticatedUser, ConnectionFacts, Proof, SignedUser, authenticate, encode_signature,
     reauthenticate,
 };
 pub use connection::{Cidr, ConnectionType, InvalidCidr, InvalidTimeWindow, TimeWindow};
 pub use creds::{CredsError, UserCreds};
+pub use enforced::{Enforced, Feature};
+pub use exchange::{
+    DESTINATIONS_MAX, EXPORTS_MAX, ExchangeError, IMPORTS_MAX, INFO_BYTES_MAX, MAPPINGS_MAX,
+    SUBJECT_BYTES_MAX, Shared, SubjectError,
+};
+pub use export::{
+    Export, ExportError, ExportKind, LatencySampling, ResponseType, ServiceLatency, ServiceTerms,
+};
+pub use import::{Import, ImportError, ImportKind, LocalSubject, LocalSubjectError};
 pub use limit::{InvalidLimit, Limit};
+pub use mapping::{Destination, MappingError, Mappings, WEIGHT_WHOLE};
 pub use nkey::{KeyError, KeyKind, PublicKey, SignatureMismatch, Signer};
 pub use operator::OperatorClaims;
 pub use permission_set::{DecidingRule, Decision, PermissionError, PermissionSet};

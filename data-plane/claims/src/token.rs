@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512_256};
 
+use crate::exchange::ExchangeError;
 use crate::json::{Object, is_zero, null_as_default, object};
 use crate::nkey::{KeyError, KeyKind, PublicKey, Signer};
 
@@ -55,6 +56,9 @@ pub enum TokenError {
     /// The claims are no JSON of the expected form.
     #[error("the claims of the token cannot be read: {0}")]
     Claims(String),
+    /// Exports, imports or mappings of an account document are wrong.
+    #[error("what the account shares, imports or renames is not acceptable")]
+    Exchange(#[from] ExchangeError),
     /// A token of another type, such as a user where an account is expected.
     #[error("the token is of type {found:?}, not {expected:?}")]
     Type {
@@ -104,6 +108,7 @@ impl TokenError {
             | Self::HeaderType
             | Self::CriticalHeader
             | Self::Claims(_) => "malformed",
+            Self::Exchange(error) => error.code(),
             Self::Algorithm => "unsupported_algorithm",
             Self::Type { .. } => "wrong_token_type",
             Self::Version(_) => "unsupported_version",
@@ -141,6 +146,9 @@ pub enum EncodeError {
         /// The role of its subject.
         expected: KeyKind,
     },
+    /// The document's exports, imports or mappings would be refused by every reader.
+    #[error("what the account shares, imports or renames is not acceptable")]
+    Exchange(#[from] ExchangeError),
     /// The document would be refused by every reader.
     #[error("the token would have {bytes} bytes; at most {TOKEN_BYTES_MAX} are accepted")]
     TooLarge {

@@ -1,6 +1,7 @@
 //! Whose signatures count: the operator that a node pinned when it enrolled.
 
 use crate::account::AccountClaims;
+use crate::enforced::{Enforced, Feature};
 use crate::nkey::PublicKey;
 use crate::operator::OperatorClaims;
 use crate::statement::StatementClaims;
@@ -10,9 +11,13 @@ use crate::token::TokenError;
 ///
 /// The identity never changes. The signing keys do, by a newer operator JWT
 /// that the same identity signed; nobody else can bring keys in.
+///
+/// A document that holds what the server does not act on is not acceptable
+/// either: [`Self::enforcing`] says what it does act on, and at first that is nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     operator: OperatorClaims,
+    enforced: Enforced,
 }
 
 /// One account's configuration, verified: the JWT and the statement beside it.
@@ -91,6 +96,12 @@ pub enum TrustError {
         /// Seconds since 1970.
         at: i64,
     },
+    /// The document relies on what this server does not do.
+    #[error("the account JWT holds {feature}, which this server does not act on")]
+    NotEnforced {
+        /// What it relies on.
+        feature: Feature,
+    },
     /// The document is about another account than the one it was sent for.
     #[error("the {document} is about {found}, not about {expected}")]
     OtherAccount {
@@ -123,6 +134,7 @@ impl TrustError {
             Self::UntrustedIssuer { .. } => "untrusted_issuer",
             Self::Expired { .. } => "expired",
             Self::NotYetValid { .. } => "not_yet_valid",
+            Self::NotEnforced { .. } => "not_enforced",
             Self::OtherAccount { .. } => "other_account",
             Self::VersionMismatch { .. } => "version_mismatch",
         }
@@ -144,7 +156,10 @@ impl Trust {
                 issuer: operator.issuer,
             });
         }
-        Ok(Self { operator })
+        Ok(Self {
+            operator,
+            enforced: Enforced::NONE,
+        })
     }
 
     /// Reads an operator JWT that must be of the identity that was pinned before.
@@ -167,7 +182,12 @@ impl Trust {
         if found < current {
             return Err(TrustError::OlderOperator { current, found });
         }
-        Ok(updated)
+        Ok(updated.enforcing(self.enforced))
+    }
+
+    /// Accepts documents with these parts, because the server acts on them.
+    pub fn enforcing(self, enforced: Enforced) -> Self {
+        Self { enforced, ..self }
     }
 
     /// The pinned identity.
@@ -200,7 +220,10 @@ impl Trust {
         if let Some(at) = claims.not_before.filter(|&at| now < at) {
             return Err(TrustError::NotYetValid { at });
         }
-        Ok(claims)
+        match claims.not_enforced(self.enforced) {
+            Some(feature) => Err(TrustError::NotEnforced { feature }),
+            None => Ok(claims),
+        }
     }
 
     /// Reads a statement that counts at `now` (seconds since 1970).

@@ -617,7 +617,7 @@ proptest! {
         field in proptest::sample::select(vec![
             "pub", "sub", "resp", "subs", "payload", "src", "times", "times_location", "bearer_token", "tags",
             "allowed_connection_types", "issuer_account", "limits", "signing_keys", "revocations", "tollway",
-            "default_permissions", "authorization",
+            "default_permissions", "authorization", "exports", "imports", "mappings",
         ]),
         value in json_value(),
     ) {

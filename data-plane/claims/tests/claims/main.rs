@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail like tests do")]
 
 mod authentication;
+mod exchange;
 mod forged;
 mod permissions;
 mod tokens;

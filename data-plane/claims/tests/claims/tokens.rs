@@ -369,6 +369,8 @@ prop_compose! {
         AccountClaims {
             issuer: World::new().operator_signing.public(), subject, name, issued_at, expires_at, not_before,
             limits, signing_keys, revocations, default_permissions, auth_callout, tollway,
+            // Those of `exchange.rs`, because they depend on each other.
+            exports: Vec::new(), imports: Vec::new(), mappings: Mappings::new(),
         }
     }
 }
