@@ -10,7 +10,5 @@ mod outage;
 mod request_ids;
 mod request_lane;
 mod rounds;
-mod seed;
-mod steady;
 mod usage;
 mod usage_after_a_kill;

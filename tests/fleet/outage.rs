@@ -2,11 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tollway_tests::{Creds, Node, Raw, System, Tenant, eventually};
+use tollway_tests::{Creds, Node, Raw, Steady, System, Tenant, eventually};
 
 use crate::bill::Bill;
 use crate::metrics;
-use crate::steady::Steady;
 
 const REFUSED: &str = "-ERR 'Authorization Violation'";
 const TOO_MANY: &str = "-ERR 'maximum account active connections exceeded'";

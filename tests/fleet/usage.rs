@@ -8,11 +8,10 @@ use async_nats::{Client, ConnectOptions};
 use futures_util::StreamExt as _;
 use futures_util::stream::select_all;
 use serde_json::{Value, json};
-use tollway_tests::{Account, Creds, Node, Raw, System, eventually, in_time};
+use tollway_tests::{Account, Creds, Node, Random, Raw, System, eventually, in_time};
 
 use crate::bill::Bill;
 use crate::metrics;
-use crate::seed::Random;
 
 async fn client(node: &Node, creds: &Creds) -> Client {
     let options = ConnectOptions::with_credentials(&creds.text).expect("creds parse");

@@ -104,6 +104,11 @@ impl Raw {
         assert_eq!(self.line().await, "PONG");
     }
 
+    /// The socket alone, for a test that reads itself or not at all. What was read ahead is lost.
+    pub fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
     /// Waits until the server closes the connection; what it said before.
     pub async fn closed(&mut self) -> String {
         let mut rest = Vec::new();

@@ -24,6 +24,7 @@ pub mod grpc;
 pub mod http;
 pub mod listen;
 pub mod metrics;
+mod open_files;
 mod opening;
 pub mod pki;
 pub mod request_id;

@@ -16,6 +16,7 @@ use crate::{
     http,
     listen::{self, ListenError},
     metrics::Metrics,
+    open_files,
     secrets::{KEK_VARIABLE, KekError, KekSource, KeyEncryptionKey},
 };
 
@@ -77,6 +78,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Migrates if need be, makes the installation if there is none, and serves.
     pub async fn start(settings: ServeSettings) -> Result<Self, StartError> {
+        open_files::raise();
         let folder = DataFolder::open(&settings.data_dir)?;
         // Whoever waits for the file must not find the one of the last run.
         folder.remove_ports()?;
