@@ -146,6 +146,25 @@ CREATE TABLE cell (
     created_at        timestamptz NOT NULL
 );
 
+-- A random number for each revision of a cell, that its node says again when it attaches. A database that
+-- was restored from a backup gives a revision another one than the history that was lost, so that the two
+-- are told apart however far they went. Those of revisions that the node has left behind are cleared away.
+CREATE TABLE cell_revision (
+    cell_id   uuid NOT NULL REFERENCES cell (id) ON DELETE CASCADE,
+    revision  bigint NOT NULL,
+    mark      bigint NOT NULL DEFAULT uuid_hash_extended(gen_random_uuid(), 0),
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (cell_id, revision)
+);
+
+-- An update that a cell's node refused as a whole, until it acknowledges one.
+CREATE TABLE cell_update_refusal (
+    cell_id     uuid PRIMARY KEY REFERENCES cell (id) ON DELETE CASCADE,
+    code        text NOT NULL,
+    reason      text NOT NULL,
+    refused_at  timestamptz NOT NULL
+);
+
 CREATE TABLE node (
     id                uuid PRIMARY KEY,
     cell_id           uuid NOT NULL REFERENCES cell (id),
@@ -236,7 +255,7 @@ CREATE INDEX issuance_revoked ON issuance (account_id) WHERE revoked_at IS NOT N
 
 -- What a cell should hold, one row per account. A row's revision is the
 -- cell's revision at its last change, so the rows above a node's cursor are
--- its delta. A removed account stays as a tombstone.
+-- its delta. A removed account stays as a tombstone until no node can need it any more.
 CREATE TABLE cell_document (
     cell_id          uuid NOT NULL REFERENCES cell (id),
     account_key      text NOT NULL,
@@ -264,7 +283,7 @@ CREATE TABLE cell_refusal (
     reason           text NOT NULL,
     refused_at       timestamptz NOT NULL,
     PRIMARY KEY (cell_id, account_key),
-    FOREIGN KEY (cell_id, account_key) REFERENCES cell_document (cell_id, account_key)
+    FOREIGN KEY (cell_id, account_key) REFERENCES cell_document (cell_id, account_key) ON DELETE CASCADE
 );
 
 -- ---------------------------------------------------------------- usage
@@ -373,9 +392,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON data_key TO app_system;
 GRANT SELECT, INSERT, UPDATE (last_used_at), DELETE ON api_token TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_link, session TO app_system;
 GRANT SELECT, INSERT ON operator, certificate_authority TO app_system;
-GRANT SELECT, INSERT, UPDATE ON cell, node, enrolment_token TO app_system;
+GRANT SELECT, INSERT, UPDATE ON cell, node TO app_system;
+GRANT SELECT, INSERT, DELETE ON cell_revision TO app_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cell_update_refusal, enrolment_token TO app_system;
 GRANT SELECT, INSERT, UPDATE (version) ON account TO app_system;
-GRANT SELECT, INSERT, UPDATE ON cell_document TO app_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cell_document TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON cell_refusal, account_live TO app_system;
 GRANT SELECT, INSERT, UPDATE ON usage_hour TO app_system;
 GRANT SELECT, INSERT ON audit_event TO app_system;
@@ -433,6 +454,8 @@ BEGIN
     SET revision = cell.revision + 1
     WHERE cell.id = published.cell_id
     RETURNING * INTO place;
+
+    INSERT INTO cell_revision (cell_id, revision) VALUES (place.id, place.revision);
 
     INSERT INTO cell_document AS document (
         cell_id, account_key, organization_id, account_id, revision, removed, account_jwt, statement_jwt, request_id)

@@ -24,6 +24,9 @@ pub struct Cell {
     pub nodes: Vec<CellNode>,
     /// Documents that its node would not take.
     pub refused: Vec<CellRefusal>,
+    /// The update that its node would not take as a whole; null when it took the last one.
+    #[schema(required)]
+    pub update_refused: Option<CellUpdateRefusal>,
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -57,6 +60,18 @@ pub struct CellRefusal {
     pub code: String,
     /// One sentence for people.
     pub reason: String,
+}
+
+/// An update that the cell's node refused as a whole. It holds what it held, and is sent the update again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CellUpdateRefusal {
+    /// A stable word, such as `snapshot_empty`.
+    pub code: String,
+    /// One sentence for people.
+    pub reason: String,
+    /// When it was refused last.
+    #[serde(with = "time::serde::rfc3339")]
+    pub refused_at: OffsetDateTime,
 }
 
 /// A cell to make.
@@ -107,6 +122,7 @@ impl From<model::CellSummary> for Cell {
             accounts: summary.accounts,
             nodes: summary.nodes.into_iter().map(CellNode::from).collect(),
             refused: summary.refused.into_iter().map(CellRefusal::from).collect(),
+            update_refused: summary.update_refused.map(CellUpdateRefusal::from),
             created_at: summary.cell.created_at,
         }
     }
@@ -131,6 +147,16 @@ impl From<model::Refusal> for CellRefusal {
             account: refusal.account.into(),
             code: refusal.code,
             reason: refusal.reason,
+        }
+    }
+}
+
+impl From<model::UpdateRefusal> for CellUpdateRefusal {
+    fn from(refusal: model::UpdateRefusal) -> Self {
+        Self {
+            code: refusal.code,
+            reason: refusal.reason,
+            refused_at: refusal.refused_at,
         }
     }
 }

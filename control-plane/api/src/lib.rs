@@ -35,7 +35,7 @@ pub use account::{
     RequestInAccountReply, SuspendAccount, UpdateAccount,
 };
 pub use api_token::{ApiToken, ApiTokenWithSecret, NewApiToken};
-pub use cell::{Cell, CellNode, CellRefusal, EnrolmentToken, NewCell, NewEnrolmentToken};
+pub use cell::{Cell, CellNode, CellRefusal, CellUpdateRefusal, EnrolmentToken, NewCell, NewEnrolmentToken};
 pub use error_code::{ErrorCode, ErrorCodes};
 pub use organization::{NewOrganization, Organization};
 pub use page::Page;

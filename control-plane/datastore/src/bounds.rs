@@ -27,3 +27,10 @@ pub(crate) const TEXT_LENGTH_MAX: usize = 500;
 
 /// How far ahead of our clock the hour of a usage row may begin: clocks differ, hours do not lie.
 pub(crate) const USAGE_AHEAD_MAX: Duration = Duration::from_secs(3600);
+
+/// How long the mark of a revision stays after a cell's node went past it, and with it the tombstones of
+/// accounts that were deleted by then. Longer than a stream that nobody reads any more can stay open.
+pub const REVISION_MARK_KEEP: Duration = Duration::from_secs(24 * 3600);
+
+/// Rows of one kind that one clean-up takes away; the next one goes on.
+pub(crate) const CLEAN_UP_ROWS_MAX: i64 = 10_000;

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use tollway_model::{
-    AccountCell, Cell, CellEngine, CellId, CellRef, CellSummary, Cursor, Name, Node, Page, PageRequest,
-    Refusal,
+    AccountCell, Cell, CellEngine, CellId, CellRef, CellSummary, Cursor, Mark, Name, Node, Page, PageRequest,
+    Refusal, UpdateRefusal,
 };
 use uuid::Uuid;
 
 use crate::bounds::CELL_REFUSALS_SHOWN_MAX;
 use crate::error::{DatastoreError, failed_to};
 use crate::node::node_from_row;
-use crate::row::Reader;
+use crate::row::{Reader, to_bigint};
 use crate::{NODE_SILENCE_MAX, SystemTx, TenantTx};
 
 /// A cell to be.
@@ -74,6 +74,11 @@ pub(crate) fn cursor_from_columns(
     })
 }
 
+/// All 64 bits mean something, the sign among them.
+pub(crate) fn mark_from_bigint(mark: i64) -> Mark {
+    Mark(mark.cast_unsigned())
+}
+
 fn cell_from_row(row: &PgRow) -> Result<Cell, DatastoreError> {
     let row = Reader::new(row, "cell", "id");
     let engine: &str = row.get("engine")?;
@@ -84,6 +89,7 @@ fn cell_from_row(row: &PgRow) -> Result<Cell, DatastoreError> {
         name: row.parse("name")?,
         engine: CellEngine::from_word(engine).ok_or_else(|| row.inconsistent("unknown engine"))?,
         cursor: cursor_from_columns(&row, "epoch", "revision")?,
+        mark: mark_from_bigint(row.get("mark")?),
         applied: applied_at.map(|_| applied),
         applied_at,
         created_at: row.get("created_at")?,
@@ -116,11 +122,21 @@ impl SystemTx {
     /// Creates a cell that should hold nothing yet.
     pub async fn cell_insert(&mut self, new: &NewCell) -> Result<Cell, CellInsertError> {
         let row = sqlx::query(
-            "INSERT INTO cell (id, name, engine, epoch, created_at)
-             VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (name) DO NOTHING
-             RETURNING
-                 id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at",
+            "WITH new AS (
+                 INSERT INTO cell (id, name, engine, epoch, created_at)
+                 VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (name) DO NOTHING
+                 RETURNING
+                     id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+             ), first AS (
+                 INSERT INTO cell_revision (cell_id, revision)
+                 SELECT id, revision FROM new
+                 RETURNING cell_id, mark
+             )
+             SELECT
+                 id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at, mark
+             FROM new
+             JOIN first ON first.cell_id = new.id",
         )
         .bind(new.id.uuid())
         .bind(new.name.as_str())
@@ -142,8 +158,10 @@ impl SystemTx {
     pub async fn cell_get(&mut self, cell: &CellRef) -> Result<Option<Cell>, DatastoreError> {
         let (id, name) = id_and_name(cell);
         sqlx::query(
-            "SELECT id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+            "SELECT
+                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark
              FROM cell
+             JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
              WHERE id = $1
                 OR name = $2",
         )
@@ -170,8 +188,10 @@ impl SystemTx {
         page: &PageRequest<CellId>,
     ) -> Result<Page<CellSummary, CellId>, DatastoreError> {
         let rows = sqlx::query(
-            "SELECT id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+            "SELECT
+                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark
              FROM cell
+             JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
              WHERE $1::uuid IS NULL OR id > $1
              ORDER BY id
              LIMIT $2",
@@ -198,26 +218,62 @@ impl SystemTx {
         Ok(count.unsigned_abs())
     }
 
+    /// The mark that the database gave to a revision; `None` when it did not give the revision out, or
+    /// has cleared its mark away.
+    pub async fn cell_mark(&mut self, cell: CellId, revision: u64) -> Result<Option<Mark>, DatastoreError> {
+        let mark: Option<i64> = sqlx::query_scalar(
+            "SELECT mark
+             FROM cell_revision
+             WHERE cell_id = $1
+               AND revision = $2",
+        )
+        .bind(cell.uuid())
+        .bind(to_bigint(revision))
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("read the mark of a revision"))?;
+        Ok(mark.map(mark_from_bigint))
+    }
+
+    /// How many accounts live in a cell, counted without a look at its documents.
+    pub async fn cell_account_count(&mut self, cell: CellId) -> Result<u64, DatastoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*)
+             FROM account
+             WHERE cell_id = $1
+               AND deleted_at IS NULL",
+        )
+        .bind(cell.uuid())
+        .fetch_one(self.connection())
+        .await
+        .map_err(failed_to("count the cell's accounts"))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Begins a new history of the cell: its node will take revisions and versions that run backwards,
-    /// once. For when the node holds a cursor that this database never gave out, because the database was
-    /// restored from a backup.
+    /// once. For when the node holds what this database never gave out, because the database was restored
+    /// from a backup. `None` when another epoch than `seen` has begun meanwhile.
     pub async fn cell_epoch_advance(
         &mut self,
         cell: CellId,
+        seen: u64,
         now: OffsetDateTime,
-    ) -> Result<Cursor, DatastoreError> {
-        let row = sqlx::query(
+    ) -> Result<Option<Cursor>, DatastoreError> {
+        sqlx::query(
             "UPDATE cell
-             SET epoch = greatest(epoch + 1, $2)
+             SET epoch = greatest(epoch + 1, $3)
              WHERE id = $1
+               AND epoch = $2
              RETURNING id, epoch, revision",
         )
         .bind(cell.uuid())
+        .bind(to_bigint(seen))
         .bind(epoch_at(now))
-        .fetch_one(self.connection())
+        .fetch_optional(self.connection())
         .await
-        .map_err(failed_to("begin a new epoch of the cell"))?;
-        cursor_from_columns(&Reader::new(&row, "cell", "id"), "epoch", "revision")
+        .map_err(failed_to("begin a new epoch of the cell"))?
+        .map(|row| cursor_from_columns(&Reader::new(&row, "cell", "id"), "epoch", "revision"))
+        .transpose()
     }
 
     async fn cell_summaries(&mut self, cells: Vec<Cell>) -> Result<Vec<CellSummary>, DatastoreError> {
@@ -225,12 +281,14 @@ impl SystemTx {
         let mut accounts = self.account_counts(&ids).await?;
         let mut nodes = self.nodes_of(&ids).await?;
         let mut refused = self.refusals_of(&ids).await?;
+        let mut updates_refused = self.update_refusals_of(&ids).await?;
         Ok(cells
             .into_iter()
             .map(|cell| CellSummary {
                 accounts: accounts.remove(&cell.id).unwrap_or_default(),
                 nodes: nodes.remove(&cell.id).unwrap_or_default(),
                 refused: refused.remove(&cell.id).unwrap_or_default(),
+                update_refused: updates_refused.remove(&cell.id),
                 cell,
             })
             .collect())
@@ -280,6 +338,32 @@ impl SystemTx {
             nodes.entry(node.cell_id).or_default().push(node);
         }
         Ok(nodes)
+    }
+
+    async fn update_refusals_of(
+        &mut self,
+        cells: &[Uuid],
+    ) -> Result<HashMap<CellId, UpdateRefusal>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT cell_id, code, reason, refused_at
+             FROM cell_update_refusal
+             WHERE cell_id = ANY ($1)",
+        )
+        .bind(cells)
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("list updates that nodes refused"))?;
+        rows.iter()
+            .map(|row| {
+                let row = Reader::new(row, "cell_update_refusal", "cell_id");
+                let refusal = UpdateRefusal {
+                    code: row.get("code")?,
+                    reason: row.get("reason")?,
+                    refused_at: row.get("refused_at")?,
+                };
+                Ok((CellId::from_uuid(row.get("cell_id")?), refusal))
+            })
+            .collect()
     }
 
     async fn refusals_of(&mut self, cells: &[Uuid]) -> Result<HashMap<CellId, Vec<Refusal>>, DatastoreError> {

@@ -3,10 +3,13 @@
 //! Read the parts of one batch in one [`crate::Datastore::begin_system_snapshot`]: the cursor, then
 //! documents until a part is shorter than was asked for. Because a cell's row is locked while a
 //! document is published, everything up to the cursor is there.
+//!
+//! An acknowledgement counts when it says the mark of its revision: otherwise it is about a history that
+//! was lost with the database it was in.
 
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
-use tollway_model::{AccountKey, CellDocument, CellId, Cursor, Refusal};
+use tollway_model::{AccountKey, CellDocument, CellId, Cursor, Mark, Refusal};
 
 use crate::SystemTx;
 use crate::bounds::{CODE_LENGTH_MAX, TEXT_LENGTH_MAX};
@@ -19,6 +22,8 @@ use crate::row::{Reader, bounded_text, to_bigint};
 pub struct Acknowledgement {
     /// Everything up to here is applied and synced, but for `refused`.
     pub cursor: Cursor,
+    /// The mark that came with the cursor.
+    pub mark: Mark,
     /// Documents that the node would not take.
     pub refused: Vec<Refusal>,
     /// Whether it answers a snapshot: then `refused` names everything that the node does not hold.
@@ -120,6 +125,7 @@ impl SystemTx {
     ) -> Result<Acknowledged, DatastoreError> {
         let Acknowledgement {
             cursor,
+            mark,
             refused,
             snapshot,
         } = acknowledgement;
@@ -139,7 +145,7 @@ impl SystemTx {
         let row = Reader::new(&row, "cell", "id");
         let held = cursor_from_columns(&row, "epoch", "revision")?;
         let applied = cursor_from_columns(&row, "applied_epoch", "applied_revision")?;
-        if !held.covers(cursor) {
+        if !held.covers(cursor) || self.cell_mark(cell, cursor.revision).await? != Some(*mark) {
             return Ok(Acknowledged::Foreign);
         }
         if applied.covers(cursor) && applied != *cursor {
@@ -163,7 +169,38 @@ impl SystemTx {
         self.refusals_clear(cell, cursor.revision, refused, *snapshot)
             .await?;
         self.refusals_note(cell, cursor.revision, refused, now).await?;
+        sqlx::query("DELETE FROM cell_update_refusal WHERE cell_id = $1")
+            .bind(cell.uuid())
+            .execute(self.connection())
+            .await
+            .map_err(failed_to("clear the update that the cell refused before"))?;
         Ok(Acknowledged::Noted)
+    }
+
+    /// Notes that a cell's node refused an update as a whole. It stays until the node acknowledges one.
+    pub async fn cell_update_refuse(
+        &mut self,
+        cell: CellId,
+        code: &str,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), DatastoreError> {
+        sqlx::query(
+            "INSERT INTO cell_update_refusal (cell_id, code, reason, refused_at)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (cell_id) DO UPDATE
+             SET code = excluded.code,
+                 reason = excluded.reason,
+                 refused_at = excluded.refused_at",
+        )
+        .bind(cell.uuid())
+        .bind(bounded_text(code, CODE_LENGTH_MAX))
+        .bind(bounded_text(reason, TEXT_LENGTH_MAX))
+        .bind(now)
+        .execute(self.connection())
+        .await
+        .map_err(failed_to("note the update that the cell refused"))?;
+        Ok(())
     }
 
     /// Forgets refusals that the acknowledgement is over: of accounts that it does not name and that

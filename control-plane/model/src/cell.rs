@@ -18,6 +18,8 @@ pub struct Cell {
     pub engine: CellEngine,
     /// What the cell should hold.
     pub cursor: Cursor,
+    /// The mark of that revision.
+    pub mark: Mark,
     /// What the cell acknowledged; `None` before its first acknowledgement.
     pub applied: Option<Cursor>,
     /// When it acknowledged that.
@@ -82,6 +84,11 @@ impl fmt::Display for Cursor {
     }
 }
 
+/// A random number that the database gave to one revision of a cell. A node says it again with its cursor:
+/// histories that went apart, because the database was restored, gave different ones to the same revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark(pub u64);
+
 /// How the outside names a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CellRef {
@@ -120,6 +127,19 @@ pub struct CellSummary {
     pub nodes: Vec<Node>,
     /// Documents that its node would not take.
     pub refused: Vec<Refusal>,
+    /// The update that its node would not take as a whole.
+    pub update_refused: Option<UpdateRefusal>,
+}
+
+/// An update that a cell's node refused as a whole: it holds what it held, and is sent the update again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateRefusal {
+    /// A stable word, such as `snapshot_empty`.
+    pub code: String,
+    /// One sentence for people.
+    pub reason: String,
+    /// When it was refused last.
+    pub refused_at: OffsetDateTime,
 }
 
 /// A document that a cell's node would not take; it keeps the one it had.

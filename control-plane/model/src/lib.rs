@@ -48,7 +48,7 @@ mod user;
 
 pub use account::{Account, AccountCell, AccountLive, AccountRef, AccountStage, InvalidTransition};
 pub use api_token::ApiToken;
-pub use cell::{Cell, CellEngine, CellRef, CellSummary, Cursor, Refusal};
+pub use cell::{Cell, CellEngine, CellRef, CellSummary, Cursor, Mark, Refusal, UpdateRefusal};
 pub use document::{AccountRollout, CellDocument};
 pub use field::{FieldError, InvalidFields};
 pub use id::{

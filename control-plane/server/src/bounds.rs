@@ -46,6 +46,8 @@ pub const USER_JWT_BYTES_MAX: usize = CONNECT_BYTES_MAX - CONNECT_BYTES_BESIDE_J
 pub const APPLY_WAIT: Duration = Duration::from_secs(10);
 /// How often a sender looks for changes that no notification told of.
 pub const FLEET_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often rows are cleared away that nobody needs any more.
+pub const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often we note that a node is still there.
 pub const NODE_SEEN_INTERVAL: Duration = Duration::from_secs(10);
 /// How long we wait before a report is stored again that could not be.

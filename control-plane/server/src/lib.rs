@@ -22,6 +22,7 @@ pub mod data_folder;
 pub mod fleet;
 pub mod grpc;
 pub mod http;
+mod jobs;
 pub mod listen;
 pub mod metrics;
 mod open_files;

@@ -14,6 +14,7 @@ use crate::{
     data_folder::{DataFolder, DataFolderError, Ports},
     fleet::{self, FleetHub, FleetTls, FleetTlsError, pass_signals},
     http,
+    jobs::clean_up,
     listen::{self, ListenError},
     metrics::Metrics,
     open_files,
@@ -124,6 +125,7 @@ impl ControlPlane {
                 app.hub().clone(),
                 stop.clone(),
             )),
+            tokio::spawn(clean_up(app.datastore().clone(), stop.clone())),
         ];
         folder.write_ports(&ports)?;
         tracing::info!(api = %ports.api, fleet = %ports.fleet, metrics = %ports.metrics, "the control plane serves");

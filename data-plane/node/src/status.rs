@@ -91,6 +91,7 @@ mod tests {
         status.cursor_set(Some(Cursor {
             epoch: 1,
             revision: 0,
+            mark: 0,
         }));
         // The control plane may be away.
         assert!(!status.is_connected());

@@ -251,6 +251,7 @@ async fn a_rollout_is_applied_when_the_cell_acknowledged_and_did_not_refuse() {
         let mut tx = world.system().await;
         let acknowledgement = Acknowledgement {
             cursor: Cursor { epoch, revision },
+            mark: world.mark(revision).await,
             refused,
             snapshot: false,
         };

@@ -41,6 +41,7 @@ async fn cells_are_listed_with_their_accounts_nodes_and_refusals() {
     let mut tx = world.system().await;
     let acknowledgement = Acknowledgement {
         cursor,
+        mark: world.mark(2).await,
         refused: vec![refusal.clone()],
         snapshot: true,
     };
@@ -209,6 +210,7 @@ async fn acknowledgements_only_grow_and_are_about_this_history() {
         let mut tx = world.system().await;
         let acknowledgement = Acknowledgement {
             cursor: Cursor { epoch, revision },
+            mark: world.mark(revision).await,
             refused: vec![],
             snapshot: false,
         };
@@ -240,8 +242,9 @@ async fn acknowledgements_only_grow_and_are_about_this_history() {
     // After a restore: the node's old cursor counts no more, and a lower revision of the new epoch does.
     let mut tx = world.system().await;
     let renewed = tx
-        .cell_epoch_advance(world.cell.id, now() + seconds(1))
+        .cell_epoch_advance(world.cell.id, epoch, now() + seconds(1))
         .await
+        .unwrap()
         .unwrap();
     tx.commit().await.unwrap();
     assert!(renewed.epoch > epoch && renewed.revision == 2);
@@ -269,10 +272,16 @@ async fn an_epoch_advances_even_when_the_clock_runs_backwards() {
     let world = World::new().await;
     let mut tx = world.system().await;
     let renewed = tx
-        .cell_epoch_advance(world.cell.id, now() - seconds(86_400))
+        .cell_epoch_advance(world.cell.id, world.cell.cursor.epoch, now() - seconds(86_400))
         .await
+        .unwrap()
         .unwrap();
     assert_eq!(renewed.epoch, world.cell.cursor.epoch + 1);
+    let again = tx
+        .cell_epoch_advance(world.cell.id, world.cell.cursor.epoch, now())
+        .await
+        .unwrap();
+    assert_eq!(again, None, "of two that saw the same, one begins it");
 }
 
 #[tokio::test]
@@ -289,6 +298,7 @@ async fn a_refusal_stays_until_a_newer_document_or_a_snapshot_was_taken() {
         let mut tx = world.system().await;
         let acknowledgement = Acknowledgement {
             cursor: Cursor { epoch, revision },
+            mark: world.mark(revision).await,
             refused,
             snapshot,
         };
@@ -335,4 +345,68 @@ async fn a_refusal_stays_until_a_newer_document_or_a_snapshot_was_taken() {
     // A snapshot tells everything that is not held.
     acknowledge(3, vec![], true).await;
     assert_eq!(refused().await, []);
+}
+
+#[tokio::test]
+async fn each_revision_has_a_mark_of_its_own_and_an_acknowledgement_without_it_is_foreign() {
+    let world = World::new().await;
+    world.account("a").await;
+    world.account("b").await;
+    let marks = [world.mark(0).await, world.mark(1).await, world.mark(2).await];
+    assert_ne!(marks[0], marks[1]);
+    assert_ne!(marks[1], marks[2]);
+    let mut tx = world.system().await;
+    assert_eq!(tx.cell_mark(world.cell.id, 3).await.unwrap(), None);
+    let cell = tx.cell_get(&world.cell.id.into()).await.unwrap().unwrap();
+    assert_eq!(cell.mark, marks[2]);
+    for (mark, expected) in [(marks[1], Acknowledged::Foreign), (marks[2], Acknowledged::Noted)] {
+        let acknowledgement = Acknowledgement {
+            cursor: cell.cursor,
+            mark,
+            refused: vec![],
+            snapshot: false,
+        };
+        let outcome = tx
+            .cell_acknowledge(world.cell.id, &acknowledgement, now())
+            .await
+            .unwrap();
+        assert_eq!(outcome, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_was_refused_whole_is_shown_until_one_is_taken() {
+    let world = World::new().await;
+    world.account("a").await;
+    let mut tx = world.system().await;
+    for reason in ["first", "second\n"] {
+        tx.cell_update_refuse(world.cell.id, "snapshot_empty", reason, now())
+            .await
+            .unwrap();
+    }
+    let refused = tx
+        .cell_summary(&world.cell.id.into())
+        .await
+        .unwrap()
+        .unwrap()
+        .update_refused
+        .unwrap();
+    assert_eq!(
+        (refused.code.as_str(), refused.reason.as_str()),
+        ("snapshot_empty", "second")
+    );
+    let acknowledgement = Acknowledgement {
+        cursor: Cursor {
+            revision: 1,
+            ..world.cell.cursor
+        },
+        mark: world.mark(1).await,
+        refused: vec![],
+        snapshot: true,
+    };
+    tx.cell_acknowledge(world.cell.id, &acknowledgement, now())
+        .await
+        .unwrap();
+    let summary = tx.cell_summary(&world.cell.id.into()).await.unwrap().unwrap();
+    assert_eq!(summary.update_refused, None);
 }

@@ -11,7 +11,7 @@ use tollway_datastore::{
 };
 use tollway_model::{
     Account, AccountId, AccountKey, AccountLimits, AttachmentId, BootId, Cell, CellId, Cursor, Id, Issuance,
-    Name, Node, NodeId, OperatorKey, OrganizationId, Permissions, User, UserKey,
+    Mark, Name, Node, NodeId, OperatorKey, OrganizationId, Permissions, User, UserKey,
 };
 
 pub(crate) struct World {
@@ -118,6 +118,13 @@ impl World {
 
     pub(crate) async fn system(&self) -> SystemTx {
         self.datastore.begin_system(&platform()).await.unwrap()
+    }
+
+    /// What a node says back with a revision of our cell; nothing that is right when there is none.
+    pub(crate) async fn mark(&self, revision: u64) -> Mark {
+        let mut tx = self.system().await;
+        let mark = tx.cell_mark(self.cell.id, revision).await.unwrap();
+        mark.unwrap_or(Mark(0))
     }
 
     pub(crate) async fn second_cell(&self) -> Cell {

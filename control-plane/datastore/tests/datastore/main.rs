@@ -7,6 +7,7 @@ mod accounts;
 mod auth;
 mod bootstrap;
 mod cells;
+mod clean_up;
 mod fixture;
 mod migrate;
 mod nodes;

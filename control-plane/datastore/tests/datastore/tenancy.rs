@@ -72,6 +72,7 @@ async fn filled() -> World {
     };
     let acknowledgement = Acknowledgement {
         cursor,
+        mark: world.mark(1).await,
         refused: vec![refusal],
         snapshot: false,
     };
@@ -281,6 +282,8 @@ async fn a_tenant_can_do_nothing_beyond_its_own_rows() {
     for statement in [
         "UPDATE cell SET revision = revision + 1",
         "SELECT applied_at FROM cell",
+        "SELECT * FROM cell_revision",
+        "SELECT * FROM cell_update_refusal",
         "SELECT * FROM node",
         "SELECT * FROM operator",
         "SELECT * FROM certificate_authority",

@@ -7,11 +7,11 @@
 use tokio::{sync::mpsc, time::sleep};
 use tollway_authz::Scope;
 use tollway_datastore::{Acknowledged, Acknowledgement, DatastoreError, FleetSignal, LiveRow, UsageStored};
-use tollway_model::{Cursor, Node, Refusal, UsageRow, UsageTotals};
+use tollway_model::{Node, Refusal, UsageRow, UsageTotals};
 use tollway_proto::fleet::{self, Ack, ControlMessage, LiveReport, UsageAck, UsageReport, control_message};
 use tonic::Status;
 
-use super::{hub::Attachment, sender::Unacknowledged};
+use super::{cursor::Held, hub::Attachment, sender::Unacknowledged};
 use crate::{
     app::{App, chain},
     bounds::RECORD_RETRY_INTERVAL,
@@ -46,11 +46,13 @@ impl Recorder<'_> {
         }
     }
 
-    async fn record_ack(&self, ack: Ack) {
-        let Some(cursor) = ack
-            .cursor
-            .map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision })
-        else {
+    async fn record_ack(&self, mut ack: Ack) {
+        // Of the whole update: the node holds what it held, which says nothing new.
+        if let Some(whole) = ack.refused.iter().position(|refusal| refusal.account.is_empty()) {
+            let refusal = ack.refused.swap_remove(whole);
+            return self.record_update_refusal(&refusal, &ack.request_id).await;
+        }
+        let Some(Held { cursor, mark }) = ack.cursor.map(Held::from) else {
             tracing::warn!("the node acknowledged without a cursor");
             return;
         };
@@ -78,6 +80,7 @@ impl Recorder<'_> {
         tracing::debug!(request_id = ack.request_id, %cursor, refused = refused.len(), "the node acknowledged");
         let acknowledgement = Acknowledgement {
             cursor,
+            mark,
             refused,
             snapshot,
         };
@@ -103,6 +106,21 @@ impl Recorder<'_> {
             }
             Acknowledged::Foreign => tracing::warn!(%cursor, "the node acknowledged what it was never sent"),
             Acknowledged::Outdated => {}
+        }
+    }
+
+    async fn record_update_refusal(&self, refusal: &fleet::Refusal, request_id: &str) {
+        tracing::warn!(
+            request_id,
+            code = refusal.code,
+            reason = refusal.reason,
+            "the node refused an update as a whole"
+        );
+        let mut attempts = Attempts::new("note that an update was refused");
+        while let Err(error) = self.note_update_refusal(refusal).await {
+            if !attempts.again(&error).await {
+                return;
+            }
         }
     }
 
@@ -171,6 +189,13 @@ impl Recorder<'_> {
             .await?;
         tx.commit().await?;
         Ok(noted)
+    }
+
+    async fn note_update_refusal(&self, refusal: &fleet::Refusal) -> Result<(), DatastoreError> {
+        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        tx.cell_update_refuse(self.node.cell_id, &refusal.code, &refusal.reason, clock::now())
+            .await?;
+        tx.commit().await
     }
 
     async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, DatastoreError> {

@@ -3,17 +3,21 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
-use tollway_authz::Scope;
-use tollway_datastore::{Datastore, DatastoreError};
-use tollway_model::{AttachmentId, Cell, CellDocument, Cursor, Node};
-use tollway_proto::fleet::{self, AccountDocument, ControlMessage, Update, control_message};
+use tollway_authz::{Action, Scope};
+use tollway_datastore::{Datastore, DatastoreError, NewAuditEvent};
+use tollway_model::{AttachmentId, AuditEventId, Cell, CellDocument, Cursor, Mark, Node};
+use tollway_proto::fleet::{AccountDocument, ControlMessage, Update, control_message};
 use tonic::Status;
 
-use super::{cursor::Start, hub::Attachment};
+use super::{
+    cursor::{Held, Start},
+    hub::Attachment,
+};
 use crate::{
     app::{App, chain},
     bounds::{
@@ -21,6 +25,7 @@ use crate::{
         UPDATE_PART_BYTES_MAX,
     },
     clock,
+    secrets::random_array,
 };
 
 /// Batches that were sent and are not acknowledged yet, oldest first.
@@ -69,8 +74,8 @@ pub(super) struct Sender<'s> {
 #[derive(Debug, Clone, Copy)]
 enum Sent {
     /// Nothing was sent yet; what the node said it holds.
-    Hello(Option<Cursor>),
-    UpTo(Cursor),
+    Hello(Option<Held>),
+    UpTo(Held),
 }
 
 /// Why sending stopped.
@@ -88,7 +93,7 @@ impl From<DatastoreError> for SendError {
 
 impl Sender<'_> {
     /// Ends when the stream does. Without the database it waits, and goes on where it was.
-    pub(super) async fn run(self, held: Option<Cursor>) {
+    pub(super) async fn run(self, held: Option<Held>) {
         let mut sent = Sent::Hello(held);
         let mut database_away = false;
         let mut seen_next = Instant::now() + NODE_SEEN_INTERVAL;
@@ -131,31 +136,40 @@ impl Sender<'_> {
         if self.unacknowledged.len() >= NODE_UNACKED_BATCHES_MAX {
             return Ok(());
         }
-        let cell = self.cell().await?;
+        let before = match *sent {
+            Sent::Hello(held) => held,
+            Sent::UpTo(held) => Some(held),
+        };
+        let (cell, known) = self.cell(before).await?;
         let lag = cell.cursor.revision.saturating_sub(cell.applied_revision());
         self.app.metrics().cell_revision_lag(cell.name.as_str(), lag);
         let start = match *sent {
-            Sent::Hello(held) => Start::of(held, cell.cursor, cell.applied),
-            Sent::UpTo(sent) if sent.covers(&cell.cursor) => return Ok(()),
-            Sent::UpTo(sent) if sent.epoch == cell.cursor.epoch => Start::After(sent.revision),
-            Sent::UpTo(_) => Start::Snapshot,
+            Sent::Hello(held) => Start::of_hello(held, cell.cursor, known, cell.applied),
+            Sent::UpTo(held) => Start::of(held, cell.cursor, known),
         };
-        let (cursor, snapshot) = match start {
-            Start::NewEpoch => {
-                let cursor = self.begin_epoch().await?;
-                tracing::warn!(%cursor, "the node holds revisions that the database does not: a new epoch begins");
-                (self.send_snapshot(cursor).await?, true)
-            }
-            Start::Snapshot => (self.send_snapshot(cell.cursor).await?, true),
+        let wanted = Held::wanted(&cell);
+        let (wanted, snapshot) = match (start, before) {
+            (Start::NewEpoch, Some(held)) => match self.begin_epoch(held, &cell).await? {
+                Some(begun) => (begun, true),
+                // Somebody else began one: the next look finds it.
+                None => return Ok(()),
+            },
+            (Start::NewEpoch, None) | (Start::Snapshot, _) => (wanted, true),
             // It holds everything, and we know that it does.
-            Start::After(revision) if revision == cell.cursor.revision => {
-                *sent = Sent::UpTo(cell.cursor);
+            (Start::After(revision), _) if revision == cell.cursor.revision => {
+                *sent = Sent::UpTo(wanted);
                 return Ok(());
             }
-            Start::After(revision) => (self.send_delta(cell.cursor, revision).await?, false),
+            (Start::After(revision), _) => {
+                self.send_delta(wanted, revision).await?;
+                (wanted, false)
+            }
         };
-        tracing::debug!(%cursor, snapshot, "sent what the cell should hold");
-        *sent = Sent::UpTo(cursor);
+        if snapshot {
+            self.send_snapshot(wanted).await?;
+        }
+        tracing::debug!(cursor = %wanted, snapshot, "sent what the cell should hold");
+        *sent = Sent::UpTo(wanted);
         Ok(())
     }
 
@@ -163,24 +177,60 @@ impl Sender<'_> {
         self.app.datastore()
     }
 
-    async fn cell(&self) -> Result<Cell, SendError> {
+    /// The cell, and the mark that the database has for the revision of `held`.
+    async fn cell(&self, held: Option<Held>) -> Result<(Cell, Option<Mark>), SendError> {
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
         // A cell with a node is never deleted.
-        tx.cell_get(&self.node.cell_id.into())
+        let cell = tx
+            .cell_get(&self.node.cell_id.into())
             .await?
-            .ok_or(SendError::Gone)
+            .ok_or(SendError::Gone)?;
+        let known = match held {
+            Some(held) => tx.cell_mark(cell.id, held.cursor.revision).await?,
+            None => None,
+        };
+        Ok((cell, known))
     }
 
-    async fn begin_epoch(&self) -> Result<Cursor, SendError> {
+    /// Begins a new epoch because of what the node holds; `None` when another one has begun meanwhile.
+    async fn begin_epoch(&self, held: Held, cell: &Cell) -> Result<Option<Held>, SendError> {
+        let now = clock::now();
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-        let cursor = tx.cell_epoch_advance(self.node.cell_id, clock::now()).await?;
+        let Some(cursor) = tx.cell_epoch_advance(cell.id, cell.cursor.epoch, now).await? else {
+            return Ok(None);
+        };
+        // A snapshot of what is there now: a change between the look and this lock is in the next delta.
+        let mark = tx
+            .cell_mark(cell.id, cursor.revision)
+            .await?
+            .ok_or(SendError::Gone)?;
+        let event = NewAuditEvent {
+            id: AuditEventId::new(clock::unix_ms(now), random_array()),
+            action: Action::SystemRun,
+            target: cell.id.to_string(),
+            detail: json!({
+                "epoch_began": cursor.epoch,
+                "because": "the node holds a history that the database does not know",
+                "node": self.node.id,
+                "node_cursor": held.to_string(),
+                "database_cursor": cell.cursor.to_string(),
+            }),
+            request_id: String::new(),
+            at: now,
+        };
+        tx.audit_append(None, &event).await?;
         tx.commit().await?;
-        Ok(cursor)
+        tracing::warn!(
+            node_cursor = %held, database_cursor = %cell.cursor, epoch = cursor.epoch,
+            "the node holds a history that the database does not know, as after a restore: a new epoch begins"
+        );
+        Ok(Some(Held { cursor, mark }))
     }
 
     /// Sends what changed after `after`. The parts are read one by one: what changes meanwhile moves to
-    /// a higher revision, and is either in a later part or in the next delta.
-    async fn send_delta(&self, wanted: Cursor, mut after: u64) -> Result<Cursor, SendError> {
+    /// a higher revision. It may or may not be in a later part; the next delta begins at `wanted` and has
+    /// it in any case.
+    async fn send_delta(&self, wanted: Held, mut after: u64) -> Result<(), SendError> {
         let mut batch = Outgoing::new(self, false);
         loop {
             let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
@@ -192,18 +242,14 @@ impl Sender<'_> {
             after = documents.last().map_or(after, |last| last.revision);
             batch.add(documents).await?;
             if is_last {
-                let cursor = Cursor {
-                    epoch: wanted.epoch,
-                    revision: after.max(wanted.revision),
-                };
-                return batch.finish(cursor).await;
+                return batch.finish(wanted, None).await;
             }
         }
     }
 
     /// Sends everything. What changes after `wanted` was read may or may not be in it already; the next
     /// delta begins at `wanted` and has it in any case.
-    async fn send_snapshot(&self, wanted: Cursor) -> Result<Cursor, SendError> {
+    async fn send_snapshot(&self, wanted: Held) -> Result<(), SendError> {
         let mut batch = Outgoing::new(self, true);
         let mut after = None;
         loop {
@@ -211,12 +257,18 @@ impl Sender<'_> {
             let documents = tx
                 .cell_snapshot(self.node.cell_id, after.as_ref(), UPDATE_PART_ACCOUNTS_MAX)
                 .await?;
-            drop(tx);
             let is_last = documents.len() < UPDATE_PART_ACCOUNTS_MAX as usize;
+            // An account that was created meanwhile makes the snapshot look incomplete, and one that was
+            // deleted more than complete. The node doubts only what would empty it, and asks again.
+            let accounts = match is_last {
+                true => Some(tx.cell_account_count(self.node.cell_id).await?),
+                false => None,
+            };
+            drop(tx);
             after = documents.last().map(|last| last.account.clone());
             batch.add(documents).await?;
             if is_last {
-                return batch.finish(wanted).await;
+                return batch.finish(wanted, accounts).await;
             }
         }
     }
@@ -276,18 +328,15 @@ impl<'b> Outgoing<'b> {
         Ok(())
     }
 
-    async fn finish(mut self, cursor: Cursor) -> Result<Cursor, SendError> {
+    async fn finish(mut self, wanted: Held, accounts_in_cell: Option<u64>) -> Result<(), SendError> {
         let mut last = std::mem::take(&mut self.part);
         last.last = true;
         last.request_id = self.request_id.take().unwrap_or_default();
-        last.cursor = Some(fleet::Cursor {
-            epoch: cursor.epoch,
-            revision: cursor.revision,
-        });
+        last.cursor = Some(wanted.into());
+        last.accounts_in_cell = accounts_in_cell;
         // Before it is sent: the answer may come at once.
-        self.sender.unacknowledged.push(cursor, last.snapshot);
-        self.send(last).await?;
-        Ok(cursor)
+        self.sender.unacknowledged.push(wanted.cursor, last.snapshot);
+        self.send(last).await
     }
 
     async fn send(&self, part: Update) -> Result<(), SendError> {

@@ -4,11 +4,12 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tollway_authz::Scope;
 use tollway_datastore::{DatastoreError, Hello};
-use tollway_model::{AttachmentId, BootId, Cursor, Node};
-use tollway_proto::fleet::{self, ControlMessage, NodeMessage, Welcome, control_message, node_message};
+use tollway_model::{AttachmentId, BootId, Node};
+use tollway_proto::fleet::{ControlMessage, NodeMessage, Welcome, control_message, node_message};
 use tonic::{Status, Streaming};
 
 use super::{
+    cursor::Held,
     lane::Lane,
     recorder::{Record, Recorder},
     sender::{Sender, Unacknowledged},
@@ -101,7 +102,7 @@ impl Session {
     }
 
     /// Waits for the node's first message.
-    async fn hello(&mut self) -> Result<(Hello, Option<Cursor>), Status> {
+    async fn hello(&mut self) -> Result<(Hello, Option<Held>), Status> {
         let first = timeout(HELLO_WAIT, self.inbound.message())
             .await
             .map_err(|_| Status::deadline_exceeded("no Hello came in time"))??;
@@ -112,9 +113,7 @@ impl Session {
             .boot_id
             .parse()
             .map_err(|_| Status::invalid_argument("boot_id must be a UUID"))?;
-        let held = hello
-            .cursor
-            .map(|fleet::Cursor { epoch, revision }| Cursor { epoch, revision });
+        let held = hello.cursor.map(Held::from);
         let hello = Hello {
             attachment_id: AttachmentId::new(clock::unix_ms(clock::now()), random_array()),
             boot_id,

@@ -155,6 +155,15 @@ pub(super) fn cell(cell: api::Cell) -> v1::Cell {
         nodes: cell.nodes.into_iter().map(cell_node).collect(),
         refused: cell.refused.into_iter().map(cell_refusal).collect(),
         created_at: Some(timestamp(cell.created_at)),
+        update_refused: cell.update_refused.map(cell_update_refusal),
+    }
+}
+
+fn cell_update_refusal(refusal: api::CellUpdateRefusal) -> v1::CellUpdateRefusal {
+    v1::CellUpdateRefusal {
+        code: refusal.code,
+        reason: refusal.reason,
+        refused_at: Some(timestamp(refusal.refused_at)),
     }
 }
 

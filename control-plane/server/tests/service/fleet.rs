@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tollway::bounds::FLEET_STRANGERS_MAX;
 use tollway::pki::{Authority, NewAuthority, NodeCertificate};
 use tollway_proto::fleet::{
-    Cursor, EnrolRequest, Hello, LiveAccount, LiveReport, NodeMessage, Refusal, RenewCertificateRequest,
+    Ack, Cursor, EnrolRequest, Hello, LiveAccount, LiveReport, NodeMessage, Refusal, RenewCertificateRequest,
     fleet_service_client::FleetServiceClient, node_message,
 };
 use tonic::{Code, transport::Channel};
@@ -37,6 +37,7 @@ async fn a_new_node_gets_everything_and_then_what_changes() {
         panic!("the cell has one account: {everything:?}");
     };
     assert_eq!(document.account, world.account_key);
+    assert_eq!(everything.accounts_in_cell, Some(1));
     let trust = node.trust();
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let claims = trust.verify_account(&document.account_jwt, now).unwrap();
@@ -218,6 +219,54 @@ async fn a_document_that_the_node_refuses_is_told_to_who_waits_and_shown() {
 }
 
 #[tokio::test]
+async fn an_update_that_the_node_refuses_whole_is_shown_until_it_takes_one() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let mut attached = node.attach(None).await;
+    let batch = attached.batch().await;
+    let refusal = Refusal {
+        account: String::new(),
+        code: "snapshot_empty".into(),
+        reason: "there is nothing in it".into(),
+    };
+    let ack = Ack {
+        // It holds nothing yet.
+        cursor: None,
+        refused: vec![refusal],
+        request_id: String::new(),
+    };
+    attached.send(node_message::Message::Ack(ack)).await;
+    let path = format!("/v1/cells/{}", world.cell);
+    let shown = async || service.admin(Method::GET, &path, Value::Null).await["update_refused"].clone();
+    while shown().await.is_null() {
+        tokio::task::yield_now().await;
+    }
+    let refused = shown().await;
+    assert_eq!(
+        (text(&refused, "code"), text(&refused, "reason")),
+        ("snapshot_empty", "there is nothing in it")
+    );
+    attached.ack(batch.cursor).await;
+    while !shown().await.is_null() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_cell_whose_accounts_were_all_deleted_says_so_in_its_snapshot() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let account = format!("/v1/accounts/{}", world.account);
+    service.admin(Method::DELETE, &account, Value::Null).await;
+    let mut attached = node.attach(None).await;
+    let batch = attached.batch().await;
+    assert!(batch.snapshot && batch.accounts.is_empty());
+    assert_eq!(batch.accounts_in_cell, Some(0));
+}
+
+#[tokio::test]
 async fn a_change_that_no_node_takes_stands_and_the_caller_is_told_so() {
     let service = Service::start().await;
     let world = World::make(&service).await;
@@ -291,6 +340,7 @@ async fn a_node_that_knows_more_than_the_database_gets_everything_in_a_new_epoch
     let ahead = Cursor {
         epoch: first.cursor.epoch,
         revision: first.cursor.revision + 100,
+        mark: first.cursor.mark,
     };
     let mut attached = node.attach(Some(ahead)).await;
     let batch = attached.batch().await;

@@ -63,6 +63,7 @@ pub(crate) struct Batch {
     pub(crate) accounts: Vec<tollway_proto::fleet::AccountDocument>,
     pub(crate) removed: Vec<String>,
     pub(crate) request_id: String,
+    pub(crate) accounts_in_cell: Option<u64>,
 }
 
 /// Accepts the server whose authority has the fingerprint of the enrolment token, as a new node does.
@@ -342,6 +343,7 @@ impl Attached {
                 accounts,
                 removed,
                 request_id,
+                accounts_in_cell,
             } = update;
             if first {
                 batch = Batch {
@@ -356,6 +358,7 @@ impl Attached {
                 return Batch {
                     cursor: cursor.unwrap(),
                     request_id,
+                    accounts_in_cell,
                     ..batch
                 };
             }

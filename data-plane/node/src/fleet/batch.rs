@@ -17,6 +17,8 @@ pub(super) struct Batch {
     pub(super) removed: Vec<String>,
     /// For logs; may be empty.
     pub(super) request_id: String,
+    /// Of a snapshot: how many accounts there are, as the control plane counted them apart from what it read.
+    pub(super) accounts_in_cell: Option<u64>,
 }
 
 /// Parts that make no update. The stream is given up: what follows would not mean what it says.
@@ -61,6 +63,7 @@ impl BatchParts {
             open.accounts.extend(part.accounts);
             open.removed.extend(part.removed);
             open.cursor = part.cursor.or(open.cursor);
+            open.accounts_in_cell = part.accounts_in_cell.or(open.accounts_in_cell);
             if open.request_id.is_empty() {
                 open.request_id = part.request_id;
             }
@@ -81,6 +84,7 @@ impl BatchParts {
             accounts: whole.accounts,
             removed: whole.removed,
             request_id: whole.request_id,
+            accounts_in_cell: whole.accounts_in_cell,
         }))
     }
 }
@@ -101,10 +105,12 @@ mod tests {
             cursor: last.then_some(tollway_proto::fleet::Cursor {
                 epoch: 1,
                 revision: 2,
+                mark: 7,
             }),
             accounts: vec![document],
             removed: vec![format!("not {account}")],
             request_id: String::new(),
+            accounts_in_cell: last.then_some(3),
         }
     }
 
@@ -128,9 +134,11 @@ mod tests {
             batch.cursor,
             Cursor {
                 epoch: 1,
-                revision: 2
+                revision: 2,
+                mark: 7
             }
         );
+        assert_eq!(batch.accounts_in_cell, Some(3));
         let batch = parts.handle_part(part(true, true, "d")).unwrap().unwrap();
         assert_eq!(names(&batch), ["d"]);
     }

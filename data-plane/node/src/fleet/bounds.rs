@@ -75,8 +75,8 @@ pub const RENEWAL_RETRY: Duration = Duration::from_secs(600);
 /// twice what it has to say.
 pub const LOG_GARBAGE_MAX: u64 = 4 * 1024 * 1024;
 
-/// From how many accounts on a snapshot that would remove most of them is
-/// doubted. Below that a tidy-up looks the same as an accident.
+/// From how many accounts on a snapshot that would remove most of them, and does
+/// not name all accounts of the cell, is doubted. Below that a tidy-up looks the same as an accident.
 pub const MASS_REMOVAL_ACCOUNTS_MIN: usize = 10;
 
 const _: () = assert!(BACKOFF_FLOOR.as_millis() < BACKOFF_FIRST.as_millis());

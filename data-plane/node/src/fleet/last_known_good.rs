@@ -186,6 +186,7 @@ impl LastKnownGood {
                 self.cursor = Some(Cursor {
                     epoch: reached.epoch,
                     revision: reached.revision,
+                    mark: reached.mark,
                 });
                 self.complete = reached.complete;
             }
@@ -246,6 +247,8 @@ struct Reached {
     revision: u64,
     #[prost(bool, tag = "3")]
     complete: bool,
+    #[prost(fixed64, tag = "4")]
+    mark: u64,
 }
 
 /// What a document takes in the file, about: its tokens, and 100 bytes around them.
@@ -272,6 +275,7 @@ fn cursor_record(cursor: Cursor, complete: bool) -> Vec<u8> {
         epoch: cursor.epoch,
         revision: cursor.revision,
         complete,
+        mark: cursor.mark,
     }))
 }
 
@@ -298,7 +302,11 @@ mod tests {
     }
 
     fn at(revision: u64) -> Cursor {
-        Cursor { epoch: 1, revision }
+        Cursor {
+            epoch: 1,
+            revision,
+            mark: u64::MAX - revision,
+        }
     }
 
     fn versions(held: &LastKnownGood) -> Vec<(PublicKey, u64)> {

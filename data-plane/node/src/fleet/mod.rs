@@ -42,6 +42,8 @@ pub struct Cursor {
     pub epoch: u64,
     /// Grows by one with each change, within an epoch.
     pub revision: u64,
+    /// What the control plane gave to the revision; said back to it, and of no meaning here.
+    pub mark: u64,
 }
 
 impl From<tollway_proto::fleet::Cursor> for Cursor {
@@ -49,6 +51,7 @@ impl From<tollway_proto::fleet::Cursor> for Cursor {
         Self {
             epoch: cursor.epoch,
             revision: cursor.revision,
+            mark: cursor.mark,
         }
     }
 }
@@ -58,6 +61,7 @@ impl From<Cursor> for tollway_proto::fleet::Cursor {
         Self {
             epoch: cursor.epoch,
             revision: cursor.revision,
+            mark: cursor.mark,
         }
     }
 }

@@ -6,14 +6,15 @@
 //!
 //! - a delta on top of something this node does not hold,
 //! - revisions that run backwards within an epoch,
-//! - a snapshot that names nothing, or that would silently remove most of the
-//!   accounts within an epoch.
+//! - a snapshot that would silently remove most of the accounts within an
+//!   epoch, or all of them in any.
 //!
 //! Accounts go by being named as removed in a delta, one change at a time; a
 //! snapshot that no longer names them is what a half-read table or a query
-//! without its condition looks like from here. In a new epoch the database was
-//! restored on purpose, so there most accounts may go; all of them never do,
-//! because every cell holds the system account.
+//! without its condition looks like from here. So a snapshot also says how many
+//! accounts live in the cell, counted in another table: one that names as many
+//! is whole, and takes away what it does not name, be it everything. In a new
+//! epoch the database was restored on purpose, so there most accounts may go.
 
 use std::collections::{HashMap, HashSet};
 
@@ -55,10 +56,12 @@ pub(super) enum BatchRefused {
     OtherEpoch { held: u64, found: u64 },
     #[error("revision {found} was sent, but this node holds {held} of the same epoch")]
     RevisionWentBack { held: u64, found: u64 },
-    #[error("a snapshot without any account was sent; this node holds {held}")]
+    #[error(
+        "a snapshot without any account was sent, which does not say that the cell has none; this node holds {held}"
+    )]
     SnapshotEmpty { held: usize },
     #[error(
-        "a snapshot would remove {removed} of {held} accounts; removals are sent by name, or with a new epoch"
+        "a snapshot would remove {removed} of {held} accounts, and does not name all that live in the cell"
     )]
     SnapshotRemovesMost { removed: usize, held: usize },
 }
@@ -145,7 +148,10 @@ fn removed_by_snapshot(held: &Held<'_>, batch: &Batch) -> Result<Vec<PublicKey>,
         .filter_map(|document| document.account.parse().ok())
         .collect();
     let all = held.documents.len();
-    if named.is_empty() && all > 0 {
+    let whole = batch
+        .accounts_in_cell
+        .is_some_and(|accounts| accounts <= named.len() as u64);
+    if !whole && named.is_empty() && all > 0 {
         return Err(BatchRefused::SnapshotEmpty { held: all });
     }
     let removed: Vec<_> = held
@@ -157,7 +163,7 @@ fn removed_by_snapshot(held: &Held<'_>, batch: &Batch) -> Result<Vec<PublicKey>,
     let new_epoch = held
         .cursor
         .is_some_and(|cursor| cursor.epoch != batch.cursor.epoch);
-    if !new_epoch && all >= MASS_REMOVAL_ACCOUNTS_MIN && removed.len() * 2 > all {
+    if !whole && !new_epoch && all >= MASS_REMOVAL_ACCOUNTS_MIN && removed.len() * 2 > all {
         return Err(BatchRefused::SnapshotRemovesMost {
             removed: removed.len(),
             held: all,
@@ -326,6 +332,7 @@ mod tests {
                 cursor: Some(Cursor {
                     epoch: 1,
                     revision: 10,
+                    mark: 0,
                 }),
                 complete: true,
             }
@@ -345,10 +352,15 @@ mod tests {
     fn batch(snapshot: bool, epoch: u64, revision: u64, accounts: Vec<fleet::AccountDocument>) -> Batch {
         Batch {
             snapshot,
-            cursor: Cursor { epoch, revision },
+            cursor: Cursor {
+                epoch,
+                revision,
+                mark: 0,
+            },
             accounts,
             removed: Vec::new(),
             request_id: String::new(),
+            accounts_in_cell: None,
         }
     }
 
@@ -546,6 +558,33 @@ mod tests {
         };
         assert!(damaged.plan(batch(true, 1, 11, some(0..4))).is_err());
         assert!(Node::with(0).plan(batch(true, 1, 11, vec![])).is_ok());
+    }
+
+    #[test]
+    fn snapshot_that_names_all_accounts_of_the_cell_is_believed_also_when_there_are_none() {
+        let some = |range: std::ops::Range<u8>| range.map(|number| document(number, 5)).collect::<Vec<_>>();
+        let counted = |epoch, accounts: Vec<_>, count| Batch {
+            accounts_in_cell: Some(count),
+            ..batch(true, epoch, 11, accounts)
+        };
+        let node = Node::with(10);
+        for epoch in [1, 2] {
+            assert_eq!(node.plan(counted(epoch, vec![], 0)).unwrap().removed.len(), 10);
+            assert_eq!(
+                node.plan(counted(epoch, vec![], 1)).unwrap_err(),
+                BatchRefused::SnapshotEmpty { held: 10 }
+            );
+        }
+        assert_eq!(node.plan(counted(1, some(0..1), 1)).unwrap().removed.len(), 9);
+        assert_eq!(
+            node.plan(counted(1, some(0..1), 2)).unwrap_err(),
+            BatchRefused::SnapshotRemovesMost { removed: 9, held: 10 }
+        );
+        // The same account named twice is one.
+        let twice = vec![document(0, 5), document(0, 5)];
+        assert!(node.plan(counted(1, twice, 2)).is_err());
+        // One that was created while the snapshot was read harms nobody.
+        assert!(node.plan(counted(1, some(0..9), 10)).is_ok());
     }
 
     #[test]

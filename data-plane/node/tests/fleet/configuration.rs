@@ -5,7 +5,7 @@ use tollway_node::unix_clock::unix_now;
 use tollway_proto::fleet::Update;
 use tollway_proto::fleet::control_message::Message as Control;
 
-use crate::control_plane::{ControlPlane, summary};
+use crate::control_plane::{ControlPlane, mark_of, summary};
 use crate::node::Node;
 use crate::operator::{Account, Operator};
 use crate::{eventually, random};
@@ -28,6 +28,7 @@ async fn snapshot_and_deltas_are_live_when_they_are_acknowledged() {
             tollway_node::fleet::Cursor {
                 epoch: 1,
                 revision: 5,
+                mark: mark_of(1, 5),
             }
             .into()
         });

@@ -233,10 +233,18 @@ impl Attached {
             snapshot,
             first: true,
             last: true,
-            cursor: Some(Cursor { epoch, revision }.into()),
+            cursor: Some(
+                Cursor {
+                    epoch,
+                    revision,
+                    mark: mark_of(epoch, revision),
+                }
+                .into(),
+            ),
             accounts,
             removed,
             request_id: format!("req-{revision}"),
+            accounts_in_cell: None,
         };
         self.send(Control::Update(update)).await;
     }
@@ -250,7 +258,11 @@ impl Attached {
     }
 }
 
-/// Epoch and revision of an acknowledgement, and the codes of what was refused.
+/// What this control plane gives to a revision; all 64 bits mean something.
+pub(crate) fn mark_of(epoch: u64, revision: u64) -> u64 {
+    u64::MAX - 1_000 * epoch - revision
+}
+
 /// A cursor's epoch and revision, and the refused accounts with their codes.
 pub(crate) type AckSummary = (Option<(u64, u64)>, Vec<(String, String)>);
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
 use crate::client::Client;
-use crate::control_plane::{ControlPlane, summary};
+use crate::control_plane::{ControlPlane, mark_of, summary};
 use crate::eventually;
 use crate::node::Node;
 use crate::operator::Account;
@@ -53,7 +53,8 @@ async fn node_killed_while_the_control_plane_is_away_serves_from_its_disk() {
         Some(
             tollway_node::fleet::Cursor {
                 epoch: 1,
-                revision: 2
+                revision: 2,
+                mark: mark_of(1, 2),
             }
             .into()
         )
