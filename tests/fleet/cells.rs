@@ -9,6 +9,7 @@ use tollway_claims::{AccountClaims, KeyKind, Signer, StatementClaims, TOKEN_BYTE
 use tollway_tests::{Account, Raw, System, Tenant, eventually};
 
 use crate::metrics;
+use crate::smuggling::smuggle_in;
 
 const REFUSED: &str = "-ERR 'Authorization Violation'";
 const TOO_MANY: &str = "-ERR 'maximum account active connections exceeded'";
@@ -31,30 +32,6 @@ impl Document {
             account_jwt: row.get("account_jwt"),
             statement_jwt: row.get("statement_jwt"),
         }
-    }
-
-    /// Puts it into the database as the account's newest, as somebody would who has the database and not
-    /// the operator's keys.
-    async fn smuggle_in(&self, database: &mut PgConnection, account: &Account) {
-        let changed = sqlx::query(
-            "WITH next AS (
-                 UPDATE cell
-                 SET revision = revision + 1
-                 WHERE id = (SELECT cell_id FROM cell_document WHERE account_key = $1)
-                 RETURNING revision
-             )
-             UPDATE cell_document
-             SET revision = next.revision, account_jwt = $2, statement_jwt = $3
-             FROM next
-             WHERE account_key = $1",
-        )
-        .bind(&account.public_key)
-        .bind(&self.account_jwt)
-        .bind(&self.statement_jwt)
-        .execute(database)
-        .await
-        .expect("a superuser may change everything");
-        assert_eq!(changed.rows_affected(), 1);
     }
 
     /// The same claims, with another token's signature.
@@ -178,7 +155,11 @@ async fn a_bad_document_is_refused_and_the_last_good_one_goes_on_serving() {
         ("wrong_token_type", text(good.statement_jwt.clone())),
     ];
     for (round, (code, document)) in documents.iter().enumerate() {
-        document.smuggle_in(&mut database, &bad.account).await;
+        let Document {
+            account_jwt,
+            statement_jwt,
+        } = document;
+        smuggle_in(&mut database, &bad.account, account_jwt, statement_jwt, "").await;
         // The rest of the cell and the other cell take their changes meanwhile.
         let limits = json!({ "connections": 5 + round });
         api.limits(&neighbour.account, limits.clone()).await;
@@ -274,15 +255,22 @@ async fn a_snapshot_that_names_nobody_is_refused_as_a_whole() {
     // A new epoch has the node ask for everything, and there is nothing.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     sqlx::query(
-        "WITH emptied AS (DELETE FROM cell_document)
-         UPDATE cell SET epoch = $1, revision = revision + 1",
+        "WITH emptied AS (DELETE FROM cell_document),
+         next AS (
+             UPDATE cell
+             SET epoch = $1, revision = revision + 1
+             RETURNING id, revision
+         )
+         INSERT INTO cell_revision (cell_id, revision)
+         SELECT id, revision FROM next",
     )
     .bind(i64::try_from(now).unwrap())
     .execute(&mut database)
     .await
     .unwrap();
-    eventually("the node refuses", async || {
-        node.log().contains("snapshot_empty").then_some(())
+    eventually("the refusal is told with the cell", async || {
+        let cell = api.cell("cell-a").await;
+        (cell["update_refused"]["code"] == "snapshot_empty").then_some(())
     })
     .await;
     connected.sync().await;

@@ -9,6 +9,8 @@ mod metrics;
 mod outage;
 mod request_ids;
 mod request_lane;
+mod restore;
 mod rounds;
+mod smuggling;
 mod usage;
 mod usage_after_a_kill;

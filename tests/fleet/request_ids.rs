@@ -4,6 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollway_tests::{Raw, System, eventually};
 
+use crate::smuggling::smuggle_in;
+
 /// Lines of a log that name a request, as themselves or by the span they were written in.
 fn lines_of(log: &str, request_id: &str) -> Vec<Value> {
     log.lines()
@@ -91,17 +93,14 @@ async fn a_refused_document_is_logged_with_its_request_on_both_sides() {
     let node = system.start_node("cell-a").await;
     let tenant = system.api().tenant("cell-a").await;
     let mut database = system.database().superuser().await;
-    sqlx::query(
-        "WITH next AS (UPDATE cell SET revision = revision + 1 RETURNING revision)
-         UPDATE cell_document
-         SET revision = next.revision, account_jwt = 'no token', request_id = 'broken-by-hand'
-         FROM next
-         WHERE account_key = $1",
+    smuggle_in(
+        &mut database,
+        &tenant.account,
+        "no token",
+        "no token",
+        "broken-by-hand",
     )
-    .bind(&tenant.account.public_key)
-    .execute(&mut database)
-    .await
-    .unwrap();
+    .await;
     let told = eventually("the control plane hears of the refusal", async || {
         let lines = lines_of(&system.control_plane.log(), "broken-by-hand");
         (!lines.is_empty()).then_some(lines)
