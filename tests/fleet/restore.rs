@@ -43,6 +43,16 @@ async fn epoch(system: &System) -> u64 {
         .expect("a number")
 }
 
+/// A tenant of a cell whose node is away, so that nothing can be waited for.
+async fn tenant_without_node(system: &System) -> Tenant {
+    let api = system.api();
+    let organization = api.organization().await;
+    let account = api.account(&organization, "orders", "cell-a").await;
+    let user = api.user(&account, "app").await;
+    let creds = api.issue(&user).await;
+    Tenant { account, user, creds }
+}
+
 async fn serves(node: &Node, tenant: &Tenant) {
     eventually("the account is served", async || {
         Raw::connect(node.address(), &tenant.creds).await.ok()
@@ -73,7 +83,7 @@ async fn accounts_of_a_lost_history_are_not_served_although_the_restored_one_wen
     system.control_plane.start().await;
     let mut later = Vec::new();
     for _ in 0..4 {
-        later.push(system.api().tenant("cell-a").await);
+        later.push(tenant_without_node(&system).await);
     }
     node.start().await;
     for tenant in later.iter().chain([&kept]) {
@@ -98,7 +108,7 @@ async fn accounts_of_a_lost_history_are_not_served_although_the_restored_one_wen
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleted_accounts_are_gone_also_when_they_were_all_and_the_node_needs_a_snapshot() {
-    let mut system = System::start().await;
+    let system = System::start().await;
     let mut node = system.start_node("cell-a").await;
     let tenant = system.api().tenant("cell-a").await;
     serves(&node, &tenant).await;
