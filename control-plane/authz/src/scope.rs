@@ -16,9 +16,15 @@ pub struct Scope<T> {
     target: T,
     actor: Actor,
     action: Action,
+    of_platform: bool,
 }
 
 impl<T> Scope<T> {
+    /// Whether it was given to somebody of the platform, who belongs to no organization.
+    pub fn is_of_platform(&self) -> bool {
+        self.of_platform
+    }
+
     /// Who acts, for the audit log.
     pub fn actor(&self) -> Actor {
         self.actor
@@ -67,6 +73,7 @@ pub fn authorize(
         target: organization,
         actor: principal.actor(),
         action,
+        of_platform: principal.organization().is_none(),
     })
 }
 
@@ -82,6 +89,7 @@ pub fn authorize_platform(principal: &Principal, action: Action) -> Result<Scope
         target: Platform,
         actor: principal.actor(),
         action,
+        of_platform: true,
     })
 }
 
@@ -93,6 +101,7 @@ impl Scope<Platform> {
             target: Platform,
             actor: Actor::System(part),
             action: Action::SystemRun,
+            of_platform: true,
         }
     }
 
@@ -147,6 +156,7 @@ mod tests {
         let admin = member(Role::PlatformAdmin);
         let scope = authorize(&admin, Action::AccountDelete, organization(7)).unwrap();
         assert_eq!(scope.organization(), organization(7));
+        assert!(scope.is_of_platform());
         assert_eq!(scope.action(), Action::AccountDelete);
     }
 

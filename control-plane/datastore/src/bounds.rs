@@ -6,6 +6,13 @@ use std::time::Duration;
 /// control planes may share one.
 pub(crate) const POOL_CONNECTIONS: u32 = 16;
 
+/// Of these, what the transactions inside one organization may hold at the same time; platform admins
+/// do not count. Whoever waits for a place holds no connection meanwhile.
+pub(crate) const ORGANIZATION_CONNECTIONS: u32 = 6;
+
+/// Connections of the fleet's own pool: nodes are told of changes whatever callers of the API do.
+pub(crate) const FLEET_POOL_CONNECTIONS: u32 = 8;
+
 /// How long a caller waits for a connection before the database counts as unavailable.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -34,3 +41,8 @@ pub const REVISION_MARK_KEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// Rows of one kind that one clean-up takes away; the next one goes on.
 pub(crate) const CLEAN_UP_ROWS_MAX: i64 = 10_000;
+
+const _: () = assert!(
+    2 * ORGANIZATION_CONNECTIONS < POOL_CONNECTIONS,
+    "one organization, or two together, must leave connections to the others"
+);

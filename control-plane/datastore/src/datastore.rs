@@ -7,10 +7,11 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tollway_authz::{Platform, Scope};
 use tollway_model::OrganizationId;
 
-use crate::bounds::{ACQUIRE_TIMEOUT, POOL_CONNECTIONS};
+use crate::bounds::{ACQUIRE_TIMEOUT, FLEET_POOL_CONNECTIONS, ORGANIZATION_CONNECTIONS, POOL_CONNECTIONS};
 use crate::error::{DatastoreError, failed_to};
 use crate::listener::{FLEET_CHANNEL, FleetListener, FleetSignal};
 use crate::migrate::{self, MigrateError, POSTGRES_VERSION_MIN};
+use crate::organization_share::OrganizationShares;
 use crate::transaction::{AuthTx, SystemTx, TenantTx};
 
 /// How to reach the database.
@@ -75,6 +76,7 @@ pub enum ConnectError {
 pub struct Datastore {
     pool: PgPool,
     connect: PgConnectOptions,
+    shares: OrganizationShares,
 }
 
 impl Datastore {
@@ -103,7 +105,23 @@ impl Datastore {
         Ok(Self {
             pool,
             connect: options.connect.clone(),
+            shares: OrganizationShares::new(ORGANIZATION_CONNECTIONS),
         })
+    }
+
+    /// The same database over connections of its own, for the fleet: however many callers of the API wait
+    /// for theirs, revocations reach the nodes and what nodes report is stored. [`Self::close`] it too.
+    #[must_use]
+    pub fn for_fleet(&self) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(FLEET_POOL_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(self.connect.clone());
+        Self {
+            pool,
+            connect: self.connect.clone(),
+            shares: OrganizationShares::new(FLEET_POOL_CONNECTIONS),
+        }
     }
 
     /// Brings the database to this program's schema. Several may do so at once: they wait for each other.
@@ -123,9 +141,17 @@ impl Datastore {
         migrate::ensure(&self.pool, &self.connect).await
     }
 
-    /// Begins a transaction inside one organization.
+    /// Begins a transaction inside one organization, when the organization has fewer open than it may.
+    ///
+    /// # Errors
+    /// `Contended` when its other transactions did not make room in time.
     pub async fn begin(&self, scope: &Scope<OrganizationId>) -> Result<TenantTx, DatastoreError> {
-        TenantTx::begin(&self.pool, scope).await
+        // Who runs the installation must get in although the organization keeps its own share busy.
+        let share = match scope.is_of_platform() {
+            true => None,
+            false => Some(self.shares.take(scope.organization()).await?),
+        };
+        TenantTx::begin(&self.pool, scope, share).await
     }
 
     /// Begins a transaction on the whole installation.

@@ -52,6 +52,7 @@ mod migrate;
 mod node;
 mod operator;
 mod organization;
+mod organization_share;
 mod overview;
 mod private_cluster;
 mod row;

@@ -9,6 +9,7 @@ use tollway_authz::{Actor, Platform, Scope};
 use tollway_model::OrganizationId;
 
 use crate::error::{DatastoreError, failed_to};
+use crate::organization_share::OrganizationShare;
 
 // The role comes first: from then on nothing in the transaction can pass row-level security. The bounds
 // keep one stuck client from holding a cell's row for long.
@@ -38,10 +39,16 @@ pub struct TenantTx {
     tx: Transaction<'static, Postgres>,
     organization: OrganizationId,
     actor: Actor,
+    /// Given back when the transaction is over.
+    _share: Option<OrganizationShare>,
 }
 
 impl TenantTx {
-    pub(crate) async fn begin(pool: &PgPool, scope: &Scope<OrganizationId>) -> Result<Self, DatastoreError> {
+    pub(crate) async fn begin(
+        pool: &PgPool,
+        scope: &Scope<OrganizationId>,
+        share: Option<OrganizationShare>,
+    ) -> Result<Self, DatastoreError> {
         let mut tx = begin_with(pool, BEGIN_TENANT).await?;
         sqlx::query("SELECT set_config('app.org_id', $1, true)")
             .bind(scope.organization().uuid().to_string())
@@ -52,6 +59,7 @@ impl TenantTx {
             tx,
             organization: scope.organization(),
             actor: scope.actor(),
+            _share: share,
         })
     }
 

@@ -66,6 +66,21 @@ pub const FLEET_STRANGERS_MAX: usize = 64;
 pub const FLEET_STRANGER_WAIT: Duration = Duration::from_secs(30);
 /// Connections that the kernel may hold for us: a restarted control plane meets its whole fleet at once.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Secrets of callers that are looked up at the same time: such that were good before, and all others.
+/// Both together leave connections of the pool to what callers do then.
+pub const LOOK_UPS_OF_KNOWN_MAX: usize = 6;
+/// See [`LOOK_UPS_OF_KNOWN_MAX`].
+pub const LOOK_UPS_OF_STRANGERS_MAX: usize = 3;
+/// Look-ups of either kind that wait for their turn; further ones are refused at once.
+pub const LOOK_UPS_WAITING_MAX: usize = 512;
+/// How long a look-up waits for its turn.
+pub const LOOK_UP_WAIT: Duration = Duration::from_secs(1);
+/// Callers' secrets, by their hashes, that are remembered as good, and as none.
+pub const CALLERS_REMEMBERED_MAX: usize = 8_192;
+/// How long a secret that was none is refused without a look.
+pub const REFUSED_CALLER_KEEP: Duration = Duration::from_secs(10);
+/// How long it is taken for granted that calls can, or cannot, be served.
+pub const READINESS_KEEP: Duration = Duration::from_secs(1);
 /// How long a call waits for a connection of the database pool.
 pub const DATABASE_ACQUIRE_WAIT: Duration = Duration::from_secs(2);
 /// How long open calls and streams may take when the process stops.

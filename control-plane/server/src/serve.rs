@@ -121,11 +121,11 @@ impl ControlPlane {
             )),
             tokio::spawn(fleet::serve(nodes, tls, app.clone(), stop.clone())),
             tokio::spawn(pass_signals(
-                app.datastore().clone(),
+                app.fleet_datastore().clone(),
                 app.hub().clone(),
                 stop.clone(),
             )),
-            tokio::spawn(clean_up(app.datastore().clone(), stop.clone())),
+            tokio::spawn(clean_up(app.fleet_datastore().clone(), stop.clone())),
         ];
         folder.write_ports(&ports)?;
         tracing::info!(api = %ports.api, fleet = %ports.fleet, metrics = %ports.metrics, "the control plane serves");
@@ -156,7 +156,11 @@ impl ControlPlane {
             // Each task has its own bound; a task that panicked has said so.
             let _ = task.await;
         }
-        if timeout(STOP_WAIT, self.app.datastore().close()).await.is_err() {
+        let closed = async {
+            self.app.datastore().close().await;
+            self.app.fleet_datastore().close().await;
+        };
+        if timeout(STOP_WAIT, closed).await.is_err() {
             tracing::warn!("some database connections did not close in time");
         }
         if let Err(error) = self.folder.remove_ports() {

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod api_token;
+mod caller_look_up;
 pub mod cell;
 mod document;
 mod error;
@@ -14,6 +15,7 @@ mod op;
 pub mod organization;
 pub mod overview;
 mod page;
+mod readiness;
 pub mod request_lane;
 pub mod sign_in;
 pub mod usage;
@@ -26,10 +28,12 @@ use tollway_api::ProblemCode;
 use tollway_claims::Signer;
 use tollway_datastore::Datastore;
 
+use caller_look_up::CallerLookUps;
 pub use error::AppError;
 pub(crate) use error::chain;
 pub use op::OpContext;
 pub use page::{PageParams, Wait};
+use readiness::Readiness;
 
 use crate::{
     bounds::APPLY_WAITERS_MAX, fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey,
@@ -41,6 +45,9 @@ pub struct App(Arc<Shared>);
 
 struct Shared {
     parts: AppParts,
+    fleet_datastore: Datastore,
+    caller_look_ups: CallerLookUps,
+    readiness: Readiness,
     apply_waiters: Semaphore,
 }
 
@@ -72,6 +79,9 @@ impl App {
     /// Puts the parts together.
     pub fn new(parts: AppParts) -> Self {
         Self(Arc::new(Shared {
+            fleet_datastore: parts.datastore.for_fleet(),
+            caller_look_ups: CallerLookUps::new(),
+            readiness: Readiness::default(),
             parts,
             apply_waiters: Semaphore::new(APPLY_WAITERS_MAX),
         }))
@@ -79,6 +89,16 @@ impl App {
 
     pub(crate) fn datastore(&self) -> &Datastore {
         &self.0.parts.datastore
+    }
+
+    /// The same database, for nodes and for work of our own: callers of the API cannot use its connections up.
+    pub(crate) fn fleet_datastore(&self) -> &Datastore {
+        &self.0.fleet_datastore
+    }
+
+    /// Where those who call wait until it is known who they are.
+    pub(super) fn caller_look_ups(&self) -> &CallerLookUps {
+        &self.0.caller_look_ups
     }
 
     pub(crate) fn kek(&self) -> &KeyEncryptionKey {
@@ -111,7 +131,7 @@ impl App {
 
     /// Whether calls can be served: the database answers and has our schema.
     pub async fn ready(&self) -> Result<(), AppError> {
-        Ok(self.datastore().ready().await?)
+        self.0.readiness.look(self.datastore()).await
     }
 
     /// The metrics as text.

@@ -40,14 +40,17 @@ impl App {
     /// The context of a call with an API token.
     ///
     /// # Errors
-    /// `unauthorized` when the token is none, or ended.
+    /// `unauthorized` when the token is none, or ended; `overloaded` when too many unknown ones are looked up.
     pub async fn authenticate(&self, token: &str, request_id: RequestId) -> Result<OpContext, AppError> {
         if !token.starts_with(API_TOKEN_PREFIX) {
             return Err(ProblemCode::Unauthorized.into());
         }
+        let secret = secret_hash(token);
+        let turn = self.caller_look_ups().turn(secret).await?;
         let mut tx = self.datastore().begin_auth().await?;
-        let principal = tx.api_token_lookup(&secret_hash(token), clock::now()).await?;
+        let principal = tx.api_token_lookup(&secret, clock::now()).await?;
         tx.commit().await?;
+        turn.found(principal.is_some());
         let principal = principal.ok_or(ProblemCode::Unauthorized)?;
         Ok(self.op(principal, request_id))
     }

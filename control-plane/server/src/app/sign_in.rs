@@ -59,13 +59,14 @@ impl App {
             expires_at: now + SESSION_LIFETIME,
             user_agent: user_agent.to_owned(),
         };
+        let link_secret = secret_hash(link_secret);
+        let turn = self.caller_look_ups().turn(link_secret).await?;
         let mut tx = self.datastore().begin_auth().await?;
-        let session = tx
-            .sign_in(&secret_hash(link_secret), &new)
-            .await?
-            .ok_or(ProblemCode::Unauthorized)?;
+        let session = tx.sign_in(&link_secret, &new).await?;
         tx.commit().await?;
-        Ok((secret, session))
+        // A link that was used up is none from now on.
+        turn.found(false);
+        Ok((secret, session.ok_or(ProblemCode::Unauthorized)?))
     }
 
     /// The context of a call by the browser with this cookie, and its session.
@@ -77,11 +78,12 @@ impl App {
         cookie: &str,
         request_id: RequestId,
     ) -> Result<(OpContext, AuthenticatedSession), AppError> {
+        let secret = secret_hash(cookie);
+        let turn = self.caller_look_ups().turn(secret).await?;
         let mut tx = self.datastore().begin_auth().await?;
-        let session = tx
-            .session_lookup(&secret_hash(cookie), clock::now(), SESSION_IDLE_MAX)
-            .await?;
+        let session = tx.session_lookup(&secret, clock::now(), SESSION_IDLE_MAX).await?;
         tx.commit().await?;
+        turn.found(session.is_some());
         let session = session.ok_or(ProblemCode::Unauthorized)?;
         Ok((self.op(session.principal, request_id), session))
     }

@@ -97,7 +97,7 @@ impl Recorder<'_> {
                 self.app.hub().acknowledged();
                 if let Err(error) = self
                     .app
-                    .datastore()
+                    .fleet_datastore()
                     .signal(FleetSignal::Applied(self.node.cell_id))
                     .await
                 {
@@ -177,13 +177,21 @@ impl Recorder<'_> {
     }
 
     async fn replace_live(&self, rows: &[LiveRow]) -> Result<(), DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await?;
         tx.account_live_replace(self.node.id, rows, clock::now()).await?;
         tx.commit().await
     }
 
     async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await?;
         let noted = tx
             .cell_acknowledge(self.node.cell_id, acknowledgement, clock::now())
             .await?;
@@ -192,7 +200,11 @@ impl Recorder<'_> {
     }
 
     async fn note_update_refusal(&self, refusal: &fleet::Refusal) -> Result<(), DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await?;
         tx.cell_update_refuse(self.node.cell_id, &refusal.code, &refusal.reason, clock::now())
             .await?;
         tx.commit().await
@@ -201,7 +213,7 @@ impl Recorder<'_> {
     async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, DatastoreError> {
         let mut tx = self
             .app
-            .datastore()
+            .fleet_datastore()
             .begin_system(&Scope::system("metering"))
             .await?;
         let stored = tx.usage_store(self.node.id, rows, clock::now()).await?;

@@ -174,7 +174,7 @@ impl Sender<'_> {
     }
 
     fn datastore(&self) -> &Datastore {
-        self.app.datastore()
+        self.app.fleet_datastore()
     }
 
     /// The cell, and the mark that the database has for the revision of `held`.

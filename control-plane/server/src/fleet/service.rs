@@ -51,7 +51,7 @@ impl Fleet {
         let id = NodeId::from_uuid(certificate.node);
         let mut tx = self
             .app
-            .datastore()
+            .fleet_datastore()
             .begin_system(&Scope::system("fleet"))
             .await
             .map_err(away)?;
@@ -80,7 +80,7 @@ impl FleetService for Fleet {
 
         let mut tx = self
             .app
-            .datastore()
+            .fleet_datastore()
             .begin_system(&Scope::system("fleet"))
             .await
             .map_err(away)?;
@@ -153,7 +153,7 @@ impl FleetService for Fleet {
         .map_err(refused)?;
         let mut tx = self
             .app
-            .datastore()
+            .fleet_datastore()
             .begin_system(&Scope::system("fleet"))
             .await
             .map_err(away)?;

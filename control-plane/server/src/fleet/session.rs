@@ -124,13 +124,21 @@ impl Session {
     }
 
     async fn connected(&self, hello: &Hello) -> Result<(), DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await?;
         tx.node_connected(self.node.id, hello).await?;
         tx.commit().await
     }
 
     async fn disconnected(&self, attachment_id: AttachmentId) -> Result<(), DatastoreError> {
-        let mut tx = self.app.datastore().begin_system(&Scope::system("fleet")).await?;
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system("fleet"))
+            .await?;
         tx.node_disconnected(self.node.id, attachment_id).await?;
         tx.commit().await
     }

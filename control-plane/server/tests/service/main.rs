@@ -28,6 +28,7 @@ mod restore;
 mod secrets;
 mod sign_in;
 mod stop;
+mod strangers;
 mod tenancy;
 mod usage;
 mod world;
