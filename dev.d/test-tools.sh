@@ -42,14 +42,15 @@ try_tool() {
     say "${skipped[-1]}"
 }
 
-# Required: what runs all other tests. Nobody measures it, so it is compiled in a hurry.
+# Required: what runs all other tests. It waits for them most of the time, so it is compiled in a hurry.
 need_nextest() {
     PATH=$tools/cargo/bin:$PATH
     cargo nextest --version >/dev/null 2>&1 && return
     say "installing cargo-nextest $nextest_version"
-    CARGO_TARGET_DIR=$tools/nextest-build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+    CARGO_TARGET_DIR=$tools/nextest-build CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
         CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        logged cargo install --locked --root "$tools/cargo" "cargo-nextest@$nextest_version" ||
+        logged cargo install --locked --root "$tools/cargo" "cargo-nextest@$nextest_version" \
+        --no-default-features --features default-no-update ||
         die "cannot install cargo-nextest, which runs the tests: $not_installed"
     rm -rf "$tools/nextest-build"
 }
