@@ -1,11 +1,12 @@
 //! The folder of a cluster, and how its server is started.
 
 use std::{
+    ffi::OsString,
     fs::{self, DirBuilder, Permissions},
     io,
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, PermissionsExt},
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -22,6 +23,8 @@ use crate::{Programs, ServerUser};
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 /// What Postgres calls its socket; the number is part of the name though no port is opened.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
+const HBA_FILE: &str = "pg_hba.conf";
+const IDENT_FILE: &str = "pg_ident.conf";
 /// How long a server that lost its parent may take to stop.
 const LEFT_OVER_WAIT: Duration = Duration::from_secs(30);
 
@@ -30,6 +33,7 @@ const LEFT_OVER_WAIT: Duration = Duration::from_secs(30);
 pub struct Cluster {
     data: PathBuf,
     socket: PathBuf,
+    access: PathBuf,
     programs: Programs,
     user: ServerUser,
 }
@@ -71,6 +75,12 @@ pub enum ClusterError {
         /// What is in it.
         text: String,
     },
+    /// Somebody else made a folder that we need.
+    #[error(
+        "{} is there and is no folder that Postgres alone can enter: move it away, or choose another data folder",
+        .0.display()
+    )]
+    NotOurs(PathBuf),
     /// A server of an earlier start does not go away.
     #[error(
         "process {0}, a Postgres of an earlier start, does not stop: stop it (kill -INT {0}) and try again"
@@ -88,7 +98,11 @@ impl Cluster {
         match fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse() {
                 Ok(major) => Ok(Some(major)),
-                Err(_) => Err(ClusterError::Version { path, text }),
+                Err(_) => Err(ClusterError::Version {
+                    path,
+                    // Whoever owns the folder may have made it a link to anything.
+                    text: text.chars().take(16).collect(),
+                }),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(failed("read", &path)(source)),
@@ -96,11 +110,17 @@ impl Cluster {
     }
 
     /// Opens the cluster in `folder`, and makes it when it is not there. Whoever calls this holds a
-    /// lock that keeps others from the folder.
+    /// lock that keeps others from the folder's parent, which must be writable by nobody else: beside
+    /// `folder` stand `FOLDER-access` and `FOLDER-socket`.
     ///
     /// # Errors
     /// See [`ClusterError`].
     pub fn open(folder: &Path, programs: Programs, user: ServerUser) -> Result<Self, ClusterError> {
+        let beside = |what: &str| {
+            let mut name = folder.as_os_str().to_owned();
+            name.push(what);
+            PathBuf::from(name)
+        };
         make_folder(folder, &user)?;
         if let Some((closed, name)) = user.cannot_enter(&folder.join("data")) {
             return Err(ClusterError::Closed {
@@ -108,18 +128,19 @@ impl Cluster {
                 user: name,
             });
         }
-        let socket = socket_folder(folder);
+        let socket = socket_folder(&beside("-socket"));
         make_folder(&socket, &user)?;
         let cluster = Self {
             data: folder.join("data"),
             socket,
+            access: beside("-access"),
             programs,
             user,
         };
         if !cluster.data.exists() {
             cluster.make(&folder.join("data.new"))?;
         }
-        cluster.write_access(&cluster.data)?;
+        cluster.write_access()?;
         cluster.stop_left_over()?;
         Ok(cluster)
     }
@@ -153,6 +174,11 @@ impl Cluster {
     pub fn server_command(&self) -> Command {
         let mut command = Command::new(self.programs.program("postgres"));
         command.arg("-D").arg(&self.data).arg("-k").arg(&self.socket);
+        for (setting, file) in [("hba_file", HBA_FILE), ("ident_file", IDENT_FILE)] {
+            let mut value = OsString::from(format!("{setting}="));
+            value.push(self.access.join(file));
+            command.arg("-c").arg(value);
+        }
         for setting in [
             "listen_addresses=",
             "unix_socket_permissions=0700",
@@ -194,7 +220,6 @@ impl Cluster {
         if !output.status.success() {
             return Err(ClusterError::Initdb(last_words(&output.stderr)));
         }
-        self.write_access(temporary)?;
         fs::rename(temporary, &self.data).map_err(failed("put in place", &self.data))?;
         let parent = self.data.parent().unwrap_or(&self.data);
         fs::File::open(parent)
@@ -204,22 +229,29 @@ impl Cluster {
 
     /// Only we get in, over the socket, under the name that the operating system knows us by.
     ///
-    /// Written at each start: the folder may have been copied from a machine where we had another name.
-    fn write_access(&self, data: &Path) -> Result<(), ClusterError> {
+    /// The files stand in a folder of our own, not in the server's: as root we must not write where another
+    /// user can put a link. Written at each start, because the data may come from a machine where we had
+    /// another name. They hold nothing secret, and the server has to read them.
+    fn write_access(&self) -> Result<(), ClusterError> {
+        match DirBuilder::new().mode(0o755).create(&self.access) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed("make the folder", &self.access)(error));
+            }
+            _ => {}
+        }
         let own = self.user.own_name().replace('"', "\"\"");
         let files = [
-            ("pg_hba.conf", "local all all peer map=tollway\n".to_owned()),
+            (HBA_FILE, "local all all peer map=tollway\n".to_owned()),
             (
-                "pg_ident.conf",
+                IDENT_FILE,
                 format!("tollway \"{own}\" tollway\ntollway \"{own}\" postgres\n"),
             ),
         ];
         for (name, text) in files {
-            let path = data.join(name);
-            let temporary = data.join(format!("{name}.new"));
+            let path = self.access.join(name);
+            let temporary = self.access.join(format!("{name}.new"));
             fs::write(&temporary, text)
-                .and_then(|()| fs::set_permissions(&temporary, Permissions::from_mode(0o600)))
-                .and_then(|()| self.user.give(&temporary))
+                .and_then(|()| fs::set_permissions(&temporary, Permissions::from_mode(0o644)))
                 .and_then(|()| fs::rename(&temporary, &path))
                 .map_err(failed("write", &path))?;
         }
@@ -259,11 +291,10 @@ impl Cluster {
     }
 }
 
-/// The socket stands beside the data, unless the path would be too long for one.
+/// Where the socket stands: `folder`, unless its path would be too long for one.
 fn socket_folder(folder: &Path) -> PathBuf {
-    let beside = folder.join("socket");
-    if beside.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
-        return beside;
+    if folder.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return folder.to_owned();
     }
     // FNV-1a: the same folder gets the same place each time; nothing secret depends on it.
     let hash = folder
@@ -277,22 +308,22 @@ fn socket_folder(folder: &Path) -> PathBuf {
     runtime.join(format!("tollway-{hash:016x}"))
 }
 
+/// A folder of the server's user. One that exists is only looked at: its owner could put a link in its place
+/// between our look and whatever we did to it.
 fn make_folder(path: &Path, user: &ServerUser) -> Result<(), ClusterError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {}
+        // Nobody but us can have touched it: the folder around it is ours, or does not let others rename.
+        Ok(()) => user.give(path).map_err(failed("give away the folder", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // In /tmp somebody else could have put a link of this name there.
             let metadata = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-            if !metadata.is_dir() {
-                let source = io::Error::from(io::ErrorKind::NotADirectory);
-                return Err(failed("use", path)(source));
+            let private = metadata.mode() & 0o077 == 0;
+            if metadata.is_dir() && private && metadata.uid() == user.uid() {
+                return Ok(());
             }
+            Err(ClusterError::NotOurs(path.to_owned()))
         }
-        Err(source) => return Err(failed("make the folder", path)(source)),
+        Err(source) => Err(failed("make the folder", path)(source)),
     }
-    user.give(path)
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
-        .map_err(failed("close to others the folder", path))
 }
 
 /// The server stops when we are killed: nobody would be left to stop it.
@@ -373,6 +404,73 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_written_or_given_away_where_the_server_could_have_put_a_link() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::set_permissions(outer.path(), Permissions::from_mode(0o711)).unwrap();
+        let folder = outer.path().join("postgres");
+        let open = || {
+            let programs = Programs::find(Cluster::version_of(&folder).unwrap()).unwrap();
+            Cluster::open(&folder, programs, ServerUser::find().unwrap())
+        };
+        let cluster = open().unwrap();
+        // The server's user has what root would otherwise write through.
+        let victim = outer.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        for name in ["pg_hba.conf.new", "pg_ident.conf.new"] {
+            std::os::unix::fs::symlink(&victim, cluster.data.join(name)).unwrap();
+        }
+        open().unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        assert_eq!(
+            fs::metadata(&victim).unwrap().uid(),
+            rustix::process::geteuid().as_raw()
+        );
+
+        let socket = outer.path().join("postgres-socket");
+        fs::remove_dir_all(&socket).unwrap();
+        std::os::unix::fs::symlink(outer.path(), &socket).unwrap();
+        let told = open().unwrap_err().to_string();
+        assert!(
+            told.contains("postgres-socket") && told.contains("move it away"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn secrets_of_our_environment_are_not_in_the_servers() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::set_permissions(outer.path(), Permissions::from_mode(0o711)).unwrap();
+        let folder = outer.path().join("postgres");
+        let cluster = Cluster::open(
+            &folder,
+            Programs::find(None).unwrap(),
+            ServerUser::find().unwrap(),
+        )
+        .unwrap();
+        let mut command = cluster.server_command();
+        let mut server = command.stderr(Stdio::null()).spawn().unwrap();
+        let environment = format!("/proc/{}/environ", server.id());
+        wait_for("the program is the server", || {
+            fs::read(format!("/proc/{}/cmdline", server.id())).is_ok_and(|line| line.starts_with(b"/"))
+        });
+        let text = fs::read(environment).unwrap();
+        let names: Vec<_> = String::from_utf8_lossy(&text)
+            .split('\0')
+            .filter_map(|entry| Some(entry.split_once('=')?.0.to_owned()))
+            // Set by Postgres itself while it starts.
+            .filter(|name| !name.starts_with("PG"))
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name == "PATH" || name == "LD_LIBRARY_PATH"),
+            "{names:?}"
+        );
+        kill_process(Pid::from_child(&server), Signal::INT).unwrap();
+        server.wait().unwrap();
+    }
+
+    #[test]
     fn folder_that_postgres_did_not_make_is_left_alone() {
         let outer = tempfile::tempdir().unwrap();
         fs::create_dir(outer.path().join("data")).unwrap();
@@ -388,7 +486,7 @@ mod tests {
         assert!(socket.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_BYTES_MAX);
         assert_eq!(socket, socket_folder(&long));
         assert_ne!(socket, socket_folder(&long.join("x")));
-        assert_eq!(socket_folder(Path::new("/a/b")), Path::new("/a/b/socket"));
+        assert_eq!(socket_folder(Path::new("/a/b")), Path::new("/a/b"));
     }
 
     #[test]
@@ -396,6 +494,7 @@ mod tests {
         let cluster = Cluster {
             data: "/d".into(),
             socket: "/my data/50%".into(),
+            access: "/a".into(),
             programs: Programs::find(None).unwrap(),
             user: ServerUser::find().unwrap(),
         };

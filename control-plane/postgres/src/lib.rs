@@ -1,9 +1,9 @@
 //! A private Postgres cluster made of the programs that the system has.
 //!
 //! ```text
-//!  FOLDER/          0700, of the user that the server runs as
-//!    data/          what initdb made; complete, or not there
-//!    socket/        the only way in: no port is opened
+//!  FOLDER/data/      of the user that the server runs as: what initdb made; complete, or not there
+//!  FOLDER-socket/    of the same user: the only way in, since no port is opened
+//!  FOLDER-access/    ours: who may come in
 //! ```
 //!
 //! The cluster is durable (fsync stays on), is reached over a unix socket by the user who started it

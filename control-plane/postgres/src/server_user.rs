@@ -1,7 +1,7 @@
 //! Who the server runs as, and who may connect to it.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
@@ -33,10 +33,11 @@ pub enum ServerUserError {
          DATABASE_URL to a database of yours"
     )]
     NoName(u32),
-    /// A system without the usual users.
+    /// A system on which Postgres was never installed by a package. `nobody` would not do: what it owns belongs
+    /// to every other program that runs as nobody.
     #[error(
-        "Postgres does not run as root, and there is neither a user `postgres` nor `nobody`: add one, run as another \
-         user, or set DATABASE_URL to a database of yours"
+        "Postgres does not run as root, and there is no user `postgres`: add one (useradd --system postgres), run as \
+         another user, or set DATABASE_URL to a database of yours"
     )]
     NoOther,
 }
@@ -56,10 +57,7 @@ impl ServerUser {
             });
         }
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let other = ["postgres", "nobody"]
-            .into_iter()
-            .find_map(|name| find(&passwd, name))
-            .ok_or(ServerUserError::NoOther)?;
+        let other = find(&passwd, "postgres").ok_or(ServerUserError::NoOther)?;
         Ok(Self {
             own_name,
             other: Some(other),
@@ -71,12 +69,23 @@ impl ServerUser {
         &self.own_name
     }
 
-    /// Makes a command run as this user, from a folder that everybody can enter.
+    /// Makes a command run as this user, from a folder that everybody can enter, and without our environment:
+    /// it may hold secrets, and this user can read it from /proc.
     pub fn apply(&self, command: &mut Command) {
-        command.current_dir("/");
+        command.current_dir("/").env_clear();
+        for name in ["PATH", "LD_LIBRARY_PATH"] {
+            command.envs(env::var_os(name).map(|value| (name, value)));
+        }
         if let Some(other) = &self.other {
             command.uid(other.uid).gid(other.gid);
         }
+    }
+
+    /// The number of the user that the server runs as.
+    pub(crate) fn uid(&self) -> u32 {
+        self.other
+            .as_ref()
+            .map_or_else(|| geteuid().as_raw(), |other| other.uid)
     }
 
     /// Gives a folder to this user.

@@ -1,15 +1,17 @@
 //! The folder of one control plane process: its key, the first token, and the ports it got.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+use crate::private_folder;
 
 /// Addresses that a process listens on, as it wrote them into its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Ports {
     /// Metrics and health.
     pub metrics: SocketAddr,
 }
+
+/// Held by the process whose folder it is; it also says that the folder is one of ours.
+const LOCK: &str = "lock";
 
 /// A folder of one process alone, of mode 0700.
 #[derive(Debug)]
@@ -53,6 +58,18 @@ pub enum DataFolderError {
     },
 }
 
+impl DataFolderError {
+    /// For `map_err`: the socket in the folder cannot be opened.
+    pub(crate) fn socket(folder: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = folder.to_owned();
+        move |source| Self::Io {
+            step: "open the socket in",
+            path,
+            source,
+        }
+    }
+}
+
 impl DataFolder {
     /// Opens the folder for this process, makes it when it does not exist, and locks it.
     ///
@@ -60,19 +77,9 @@ impl DataFolder {
     /// [`DataFolderError::InUse`] when another control plane has it.
     pub fn open(path: &Path) -> Result<Self, DataFolderError> {
         let mut folder = Self::existing(path);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|source| folder.failed("make the data folder", path, source))?;
-        take_rights_of_others(path).map_err(|source| {
-            folder.failed(
-                "take the rights of others away from the data folder",
-                path,
-                source,
-            )
-        })?;
-        let lock_path = path.join("lock");
+        private_folder::claim(path, LOCK, 0o700)
+            .map_err(|source| folder.failed("use the data folder", path, source))?;
+        let lock_path = path.join(LOCK);
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -179,14 +186,6 @@ impl DataFolder {
     }
 }
 
-/// The folder may have been made by a hand that was less careful; keys lie in it.
-fn take_rights_of_others(folder: &Path) -> io::Result<()> {
-    if fs::metadata(folder)?.permissions().mode() & 0o777 == 0o700 {
-        return Ok(());
-    }
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-}
-
 /// Writes a file (mode 0600) beside `path`, syncs it, puts it in place, and syncs the folder: after a crash
 /// there is the old content or the new one, whole.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -209,6 +208,8 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     http,
     jobs::clean_up,
     listen::{self, ListenError},
+    local_socket,
     metrics::Metrics,
     open_files,
     secrets::{KEK_VARIABLE, KekError, KekSource, KeyEncryptionKey},
@@ -93,6 +94,8 @@ impl ControlPlane {
         let public = listen::bind(settings.listen, "the API and the console", "--listen")?;
         let nodes = listen::bind(settings.fleet_listen, "nodes", "--fleet-listen")?;
         let internal = listen::bind(settings.metrics_listen, "metrics", "--metrics-listen")?;
+        let local =
+            local_socket::bind(&settings.data_dir).map_err(DataFolderError::socket(&settings.data_dir))?;
         let ports = Ports {
             api: listen::address(&public, settings.listen),
             fleet: listen::address(&nodes, settings.fleet_listen),
@@ -117,6 +120,11 @@ impl ControlPlane {
             tokio::spawn(listen::serve(
                 internal,
                 http::internal_router(app.clone()),
+                stop.clone(),
+            )),
+            tokio::spawn(local_socket::serve(
+                local,
+                http::local_router(app.clone()),
                 stop.clone(),
             )),
             tokio::spawn(fleet::serve(nodes, tls, app.clone(), stop.clone())),

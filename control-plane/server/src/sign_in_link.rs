@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -11,11 +11,12 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     data_folder::{DataFolder, DataFolderError},
     http::SignInLink,
+    local_socket,
 };
 
 /// How long the control plane may take to answer.
@@ -28,10 +29,10 @@ pub enum SignInLinkError {
     #[error(transparent)]
     Folder(#[from] DataFolderError),
     /// Nobody listens.
-    #[error("the control plane does not answer at {address}: is it running?")]
+    #[error("no control plane answers in the data folder {}: is it running?", folder.display())]
     Connect {
-        /// Where it should listen.
-        address: SocketAddr,
+        /// Where it should run.
+        folder: PathBuf,
         /// What the operating system said.
         #[source]
         source: io::Error,
@@ -59,26 +60,26 @@ pub enum SignInLinkError {
 pub async fn create(data_dir: &Path) -> Result<String, SignInLinkError> {
     let folder = DataFolder::existing(data_dir);
     let ports = folder.read_ports()?;
-    let token = folder.read_admin_token()?;
-    let address = reachable(ports.metrics);
-    let body = timeout(WAIT, ask(address, &token))
+    let body = timeout(WAIT, ask(data_dir))
         .await
         .map_err(|_| SignInLinkError::TimedOut)??;
     let link: SignInLink = serde_json::from_slice(&body).map_err(SignInLinkError::Answer)?;
     Ok(format!("http://{}{}", reachable(ports.api), link.path))
 }
 
-async fn ask(address: SocketAddr, token: &str) -> Result<Bytes, SignInLinkError> {
-    let stream = TcpStream::connect(address)
+async fn ask(data_dir: &Path) -> Result<Bytes, SignInLinkError> {
+    let stream = local_socket::connect(data_dir)
         .await
-        .map_err(|source| SignInLinkError::Connect { address, source })?;
+        .map_err(|source| SignInLinkError::Connect {
+            folder: data_dir.to_owned(),
+            source,
+        })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async move {
         let request = Request::post("/sign-in-links")
-            .header(header::HOST, address.to_string())
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::HOST, "localhost")
             .body(Empty::<Bytes>::new())
-            .expect("a token of our own file is a header value");
+            .expect("a request of constants is one");
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();

@@ -3,10 +3,13 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+/// Held by the node whose folder it is; it also says that the folder is one of ours.
+const LOCK: &str = "lock";
 
 /// Addresses that the node listens on, as it wrote them into its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl DataFolder {
             "take the rights of others away from the data folder",
             path,
         ))?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -125,10 +128,23 @@ impl DataFolder {
     }
 }
 
-/// The folder may have been made by a hand that was less careful; keys lie in it.
+/// Makes the folder one that only we can enter. One that others can enter is closed to them only when it is
+/// empty or one of ours: somebody who names `/tmp` by mistake must not find the machine's temporary folder closed.
 fn take_rights_of_others(folder: &Path) -> io::Result<()> {
-    if fs::metadata(folder)?.permissions().mode() & 0o777 == 0o700 {
+    let metadata = fs::metadata(folder)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(
+            "it belongs to another user, who could exchange what is in it; choose a folder of your own",
+        ));
+    }
+    if metadata.mode() & 0o7777 == 0o700 {
         return Ok(());
+    }
+    let is_ours = folder.join(LOCK).exists() || fs::read_dir(folder)?.next().is_none();
+    if !is_ours {
+        return Err(io::Error::other(
+            "others can enter it and it holds other things; choose an empty folder, or run `chmod 700` on it first",
+        ));
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
@@ -175,6 +191,17 @@ mod tests {
         assert!(refused.to_string().contains("--data-dir"));
         drop(first);
         DataFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn folder_that_others_use_keeps_its_mode() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::write(outer.path().join("other"), "").unwrap();
+        fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let refused = DataFolder::open(outer.path()).unwrap_err();
+        let reason = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(reason.contains("chmod 700"), "{reason}");
+        assert_eq!(fs::metadata(outer.path()).unwrap().mode() & 0o7777, 0o1777);
     }
 
     #[test]

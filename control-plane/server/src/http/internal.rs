@@ -1,24 +1,16 @@
 //! Health, and the internal port that also has the metrics.
 
-use axum::{
-    Json, Router,
-    extract::State,
-    middleware,
-    response::IntoResponse,
-    routing::{get, post},
-};
+use axum::{Router, extract::State, middleware, response::IntoResponse, routing::get};
 use http::header;
-use serde::{Deserialize, Serialize};
 use tollway_api::{Problem, ProblemCode};
 
-use super::{ProblemResponse, edge, op::Op};
-use crate::app::{App, sign_in};
+use super::{ProblemResponse, edge};
+use crate::app::App;
 
 /// What whoever runs the process reads; not for the outside.
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
-        .route("/sign-in-links", post(sign_in_link))
         .with_state(app.clone())
         .merge(health_router(app.clone()))
         .fallback(async || ProblemResponse::from(ProblemCode::RouteNotFound))
@@ -54,20 +46,4 @@ async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ProblemRes
         )],
         text,
     ))
-}
-
-/// A link for the console, as `tollway sign-in-link` asks for it.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct SignInLink {
-    /// Path and query on the public port. Works once.
-    pub(crate) path: String,
-}
-
-/// Takes a platform admin's token, as every call of the API does.
-async fn sign_in_link(Op(op): Op) -> Result<impl IntoResponse, ProblemResponse> {
-    let secret = sign_in::link_create(&op).await?;
-    let link = SignInLink {
-        path: sign_in::link_path(&secret),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(link)))
 }

@@ -4,6 +4,7 @@ mod console;
 mod edge;
 mod extract;
 mod internal;
+mod local;
 mod op;
 mod openapi;
 mod problem_response;
@@ -17,6 +18,7 @@ pub use extract::{JsonBody, OptionalJsonBody, PathParams, QueryParams};
 pub use openapi::document as openapi_document;
 pub use problem_response::ProblemResponse;
 
-pub(crate) use internal::{SignInLink, router as internal_router};
+pub(crate) use internal::router as internal_router;
+pub(crate) use local::{SignInLink, router as local_router};
 pub(crate) use op::bearer;
 pub(crate) use router::public_router;

@@ -6,21 +6,26 @@
 //!   control-plane/   as of `tollway serve`: key-encryption key, admin token
 //!   cell-a/ cell-b/  as of `tollway-node`
 //!   postgres/        the private cluster; belongs to the user Postgres runs as
+//!   postgres-socket/ the way into it, of the same user
+//!   postgres-access/ who may come in
 //!   demo/            credentials and programs to try it with
 //!   logs/            one file per process and its predecessor's
 //! ```
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use rustix::process::geteuid;
 
 use super::{Facts, UpError};
-use crate::data_folder;
+use crate::{data_folder, private_folder};
+
+/// Held while it runs; it also says that the folder is one of ours.
+const LOCK: &str = "up.lock";
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -39,11 +44,10 @@ impl UpFolder {
                 .create(path)
                 .map_err(UpError::file("make the folder", path))
         };
-        make(&folder.path)?;
         // The user that Postgres runs as for root must get through to its own folder; it can list nothing.
         let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
-        fs::set_permissions(&folder.path, Permissions::from_mode(mode))
-            .map_err(UpError::file("set the mode of the data folder", &folder.path))?;
+        private_folder::claim(&folder.path, LOCK, mode)
+            .map_err(UpError::file("use the data folder", &folder.path))?;
         make(&folder.demo())?;
         make(&folder.logs())?;
         Ok(folder)
@@ -61,7 +65,7 @@ impl UpFolder {
     }
 
     pub(super) fn lock(&self) -> PathBuf {
-        self.path.join("up.lock")
+        self.path.join(LOCK)
     }
 
     pub(super) fn facts(&self) -> PathBuf {

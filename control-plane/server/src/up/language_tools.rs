@@ -20,8 +20,12 @@ impl LanguageTools {
     /// Looks on this machine.
     pub(super) fn look() -> Self {
         let mut venv = Command::new("python3");
-        venv.args(["-c", "import venv, ensurepip"]);
+        // Isolated: Python would otherwise look for modules in the folder where somebody called us.
+        venv.args(["-I", "-c", "import venv, ensurepip"]);
         let has_venv = venv
+            .current_dir("/")
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
