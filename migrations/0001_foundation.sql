@@ -210,13 +210,23 @@ CREATE TABLE account (
     connections_max   bigint NOT NULL CHECK (connections_max >= -1),
     subscriptions_max bigint NOT NULL CHECK (subscriptions_max >= -1),
     payload_bytes_max bigint NOT NULL CHECK (payload_bytes_max >= -1),
+    -- What the platform granted: the organization sets its limits up to these, and not beyond.
+    connections_granted   bigint NOT NULL CHECK (connections_granted >= -1),
+    subscriptions_granted bigint NOT NULL CHECK (subscriptions_granted >= -1),
+    payload_bytes_granted bigint NOT NULL CHECK (payload_bytes_granted >= -1),
     suspended_at      timestamptz,
     suspended_reason  text NOT NULL DEFAULT '',
+    -- Who suspended it, and so who may resume it.
+    suspended_by      text CHECK (suspended_by IN ('platform', 'organization')),
     -- Version of the newest document; only grows.
     version           bigint NOT NULL DEFAULT 0,
     created_at        timestamptz NOT NULL,
     deleted_at        timestamptz,
-    CHECK (is_system = (cell_id IS NULL))
+    CHECK (is_system = (cell_id IS NULL)),
+    CHECK ((suspended_at IS NULL) = (suspended_by IS NULL)),
+    CHECK (connections_granted = -1 OR connections_max BETWEEN 0 AND connections_granted),
+    CHECK (subscriptions_granted = -1 OR subscriptions_max BETWEEN 0 AND subscriptions_granted),
+    CHECK (payload_bytes_granted = -1 OR payload_bytes_max BETWEEN 0 AND payload_bytes_granted)
 );
 CREATE UNIQUE INDEX account_single_system ON account (is_system) WHERE is_system;
 CREATE UNIQUE INDEX account_by_name ON account (organization_id, name) WHERE deleted_at IS NULL;
@@ -375,10 +385,14 @@ GRANT SELECT ON account TO app_tenant;
 -- Without is_system and version, which are not the tenant's to choose.
 GRANT INSERT (
     id, organization_id, cell_id, name, public_key, identity_seed, signing_public_key, signing_seed,
-    connections_max, subscriptions_max, payload_bytes_max, created_at
+    connections_max, subscriptions_max, payload_bytes_max,
+    connections_granted, subscriptions_granted, payload_bytes_granted, created_at
 ) ON account TO app_tenant;
-GRANT UPDATE (connections_max, subscriptions_max, payload_bytes_max, suspended_at, suspended_reason, deleted_at)
-    ON account TO app_tenant;
+GRANT UPDATE (
+    connections_max, subscriptions_max, payload_bytes_max,
+    connections_granted, subscriptions_granted, payload_bytes_granted,
+    suspended_at, suspended_reason, suspended_by, deleted_at
+) ON account TO app_tenant;
 GRANT UPDATE (deleted_at) ON account_user TO app_tenant;
 GRANT UPDATE (revoked_at) ON issuance TO app_tenant;
 GRANT SELECT ON cell_document, cell_refusal, usage_hour, account_live TO app_tenant;

@@ -20,12 +20,16 @@ pub struct Account {
     pub public_key: String,
     /// Name of the cell that serves the account.
     pub cell: String,
-    /// What the account may use.
+    /// What the account may use; never beyond `limits_granted`.
     pub limits: AccountLimits,
+    /// What the platform granted: members of the organization may set `limits` up to it.
+    pub limits_granted: AccountLimits,
     /// Whether its clients are cut and refused.
     pub suspended: bool,
     /// Why it is suspended; empty when it is not.
     pub suspended_reason: String,
+    /// `platform` or `organization`; empty when it is not suspended. Only the platform resumes what it suspended.
+    pub suspended_by: String,
     /// Grows with each change of the account's document.
     pub version: u64,
     /// When it was created.
@@ -53,10 +57,11 @@ pub struct AccountLimits {
 pub struct NewAccount {
     /// Unique in the organization: lower-case letters, digits and hyphens, at most 63.
     pub name: String,
-    /// A cell's name; the one with the fewest accounts when absent or empty.
+    /// A cell's name, for platform admins; the one with the fewest accounts when absent or empty.
     #[serde(default)]
     pub cell: Option<String>,
-    /// The defaults of the installation when absent.
+    /// The defaults of the installation when absent. What a platform admin sets is granted as well; others may
+    /// not go beyond the defaults.
     #[serde(default)]
     pub limits: Option<AccountLimits>,
 }
@@ -65,7 +70,8 @@ pub struct NewAccount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAccount {
-    /// Fields that are set replace the account's; others stay as they are.
+    /// Fields that are set replace the account's; others stay as they are. What a platform admin sets is
+    /// granted as well; others may not go beyond `limits_granted`.
     pub limits: AccountLimitsChange,
 }
 
@@ -150,9 +156,9 @@ impl From<model::AccountLimits> for AccountLimits {
 
 impl From<model::Account> for Account {
     fn from(account: model::Account) -> Self {
-        let (suspended, suspended_reason) = match account.stage {
-            model::AccountStage::Suspended { reason, .. } => (true, reason.into()),
-            model::AccountStage::Serving | model::AccountStage::Deleted { .. } => (false, String::new()),
+        let (suspended, suspended_reason, suspended_by) = match account.stage {
+            model::AccountStage::Suspended { reason, by, .. } => (true, reason.into(), by.as_str()),
+            model::AccountStage::Serving | model::AccountStage::Deleted { .. } => (false, String::new(), ""),
         };
         Self {
             id: account.id.to_string(),
@@ -161,8 +167,10 @@ impl From<model::Account> for Account {
             public_key: account.public_key.into(),
             cell: account.cell.map(|cell| cell.name.into()).unwrap_or_default(),
             limits: account.limits.into(),
+            limits_granted: account.limits_granted.into(),
             suspended,
             suspended_reason,
+            suspended_by: suspended_by.to_owned(),
             version: account.version,
             created_at: account.created_at,
             connections: account.live.connections,

@@ -81,6 +81,9 @@ problem_codes! {
     /// The account's cell refused the document that this change made.
     DocumentRefused = "document_refused", 409, "The cell refused the account's document",
         "Read `detail` for the node's reason; the cell keeps serving the document before. Change the account again.";
+    /// Somebody of the organization would change what the platform decided.
+    SuspendedByPlatform = "suspended_by_platform", 409, "The platform suspended this account",
+        "Ask whoever runs the platform: only they resume what they suspended.";
     /// Nobody in the account listens to the subject.
     NoResponders = "no_responders", 409, "Nobody answers on this subject",
         "Start the service that subscribes to the subject, or correct the subject.";

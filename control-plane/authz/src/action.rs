@@ -66,12 +66,18 @@ actions! {
     AccountList = "account.list", Organization;
     /// See an account, its limits and what is open in it.
     AccountRead = "account.read", Organization;
-    /// Change an account's limits.
+    /// Change an account's limits, up to what the platform granted.
     AccountUpdate = "account.update", Organization;
     /// Cut an account off.
     AccountSuspend = "account.suspend", Organization;
-    /// Let a suspended account in again.
+    /// Let a suspended account in again, unless the platform suspended it.
     AccountResume = "account.resume", Organization;
+    /// Name the cell that a new account lives in.
+    AccountPlace = "account.place", Platform;
+    /// Set limits beyond what was granted, which makes them the grant.
+    AccountGrant = "account.grant", Platform;
+    /// Resume an account that the platform suspended.
+    AccountPardon = "account.pardon", Platform;
     /// Delete an account.
     AccountDelete = "account.delete", Organization;
     /// See how far an account's newest document has travelled.

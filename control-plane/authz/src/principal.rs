@@ -83,6 +83,12 @@ impl Principal {
         self.organization
     }
 
+    /// Whether the caller's role has this right where it is at home. For rules about what a permitted
+    /// call may say; a permission itself comes from [`crate::authorize`].
+    pub const fn may(&self, action: crate::Action) -> bool {
+        crate::allows(self.role, action)
+    }
+
     /// Who the caller is in the audit log.
     pub const fn actor(&self) -> Actor {
         self.actor

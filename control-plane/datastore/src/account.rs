@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use tollway_model::{
     Account, AccountCell, AccountId, AccountKey, AccountLimits, AccountLive, AccountRef, AccountStage,
-    CellId, Name, OrganizationId, Page, PageRequest, UserKey,
+    CellId, Name, OrganizationId, Page, PageRequest, SuspendedBy, UserKey,
 };
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ pub struct NewAccount {
     pub seeds: AccountSeeds,
     /// What it may have open.
     pub limits: AccountLimits,
+    /// What the platform granted; no limit is beyond it.
+    pub limits_granted: AccountLimits,
     /// Now.
     pub created_at: OffsetDateTime,
 }
@@ -101,6 +103,7 @@ fn stage_from_row(row: &Reader<'_>) -> Result<AccountStage, DatastoreError> {
         (None, Some(since)) => AccountStage::Suspended {
             since,
             reason: row.parse("suspended_reason")?,
+            by: row.parse::<SuspendedBy>("suspended_by")?,
         },
         (None, None) => AccountStage::Serving,
     })
@@ -115,12 +118,14 @@ fn account_from_row(row: &PgRow) -> Result<Account, DatastoreError> {
         }),
         None => None,
     };
-    let limits = AccountLimits::new(
-        row.get("connections_max")?,
-        row.get("subscriptions_max")?,
-        row.get("payload_bytes_max")?,
-    )
-    .map_err(|error| row.inconsistent(error))?;
+    let limits = |connections: &str, subscriptions: &str, payload_bytes: &str| {
+        AccountLimits::new(
+            row.get(connections)?,
+            row.get(subscriptions)?,
+            row.get(payload_bytes)?,
+        )
+        .map_err(|error| row.inconsistent(error))
+    };
     Ok(Account {
         id: AccountId::from_uuid(row.get("id")?),
         organization_id: OrganizationId::from_uuid(row.get("organization_id")?),
@@ -128,7 +133,12 @@ fn account_from_row(row: &PgRow) -> Result<Account, DatastoreError> {
         name: row.parse("name")?,
         public_key: row.parse("public_key")?,
         signing_public_key: row.parse("signing_public_key")?,
-        limits,
+        limits: limits("connections_max", "subscriptions_max", "payload_bytes_max")?,
+        limits_granted: limits(
+            "connections_granted",
+            "subscriptions_granted",
+            "payload_bytes_granted",
+        )?,
         stage: stage_from_row(&row)?,
         version: row.count("version")?,
         created_at: row.get("created_at")?,
@@ -157,8 +167,9 @@ impl TenantTx {
         let inserted = sqlx::query(
             "INSERT INTO account (
                  id, organization_id, cell_id, name, public_key, identity_seed, signing_public_key, signing_seed,
-                 connections_max, subscriptions_max, payload_bytes_max, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                 connections_max, subscriptions_max, payload_bytes_max,
+                 connections_granted, subscriptions_granted, payload_bytes_granted, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
              ON CONFLICT (organization_id, name) WHERE deleted_at IS NULL DO NOTHING",
         )
         .bind(new.id.uuid())
@@ -172,6 +183,9 @@ impl TenantTx {
         .bind(new.limits.connections.raw())
         .bind(new.limits.subscriptions.raw())
         .bind(new.limits.payload_bytes.raw())
+        .bind(new.limits_granted.connections.raw())
+        .bind(new.limits_granted.subscriptions.raw())
+        .bind(new.limits_granted.payload_bytes.raw())
         .bind(new.created_at)
         .execute(self.connection())
         .await
@@ -194,7 +208,8 @@ impl TenantTx {
                  account.id, account.organization_id, account.cell_id, cell.name AS cell_name, account.name,
                  account.public_key, account.signing_public_key,
                  account.connections_max, account.subscriptions_max, account.payload_bytes_max,
-                 account.suspended_at, account.suspended_reason, account.deleted_at,
+                 account.connections_granted, account.subscriptions_granted, account.payload_bytes_granted,
+                 account.suspended_at, account.suspended_reason, account.suspended_by, account.deleted_at,
                  account.version, account.created_at,
                  coalesce(live.connections, 0) AS live_connections,
                  coalesce(live.subscriptions, 0) AS live_subscriptions,
@@ -270,7 +285,8 @@ impl TenantTx {
                  account.id, account.organization_id, account.cell_id, cell.name AS cell_name, account.name,
                  account.public_key, account.signing_public_key,
                  account.connections_max, account.subscriptions_max, account.payload_bytes_max,
-                 account.suspended_at, account.suspended_reason, account.deleted_at,
+                 account.connections_granted, account.subscriptions_granted, account.payload_bytes_granted,
+                 account.suspended_at, account.suspended_reason, account.suspended_by, account.deleted_at,
                  account.version, account.created_at,
                  coalesce(live.connections, 0) AS live_connections,
                  coalesce(live.subscriptions, 0) AS live_subscriptions,
@@ -294,18 +310,22 @@ impl TenantTx {
         Ok(Page::from_rows(accounts, page, |account| account.id))
     }
 
-    /// Gives an account other limits; publish its next document in the same transaction.
+    /// Gives an account other limits, of which none may be beyond what is granted; publish its next document in the same transaction.
     pub async fn account_limits_set(
         &mut self,
         account: AccountId,
         limits: &AccountLimits,
+        granted: &AccountLimits,
     ) -> Result<(), DatastoreError> {
         let organization = self.organization().uuid();
         sqlx::query(
             "UPDATE account
              SET connections_max = $3,
                  subscriptions_max = $4,
-                 payload_bytes_max = $5
+                 payload_bytes_max = $5,
+                 connections_granted = $6,
+                 subscriptions_granted = $7,
+                 payload_bytes_granted = $8
              WHERE organization_id = $1
                AND id = $2
                AND deleted_at IS NULL",
@@ -315,6 +335,9 @@ impl TenantTx {
         .bind(limits.connections.raw())
         .bind(limits.subscriptions.raw())
         .bind(limits.payload_bytes.raw())
+        .bind(granted.connections.raw())
+        .bind(granted.subscriptions.raw())
+        .bind(granted.payload_bytes.raw())
         .execute(self.connection())
         .await
         .map_err(failed_to("change the account's limits"))?;
@@ -329,16 +352,19 @@ impl TenantTx {
         stage: &AccountStage,
     ) -> Result<(), DatastoreError> {
         let organization = self.organization().uuid();
-        let (suspended_at, reason, deleted_at) = match stage {
-            AccountStage::Serving => (None, "", None),
-            AccountStage::Suspended { since, reason } => (Some(*since), reason.as_str(), None),
-            AccountStage::Deleted { since } => (None, "", Some(*since)),
+        let (suspended_at, reason, by, deleted_at) = match stage {
+            AccountStage::Serving => (None, "", None, None),
+            AccountStage::Suspended { since, reason, by } => {
+                (Some(*since), reason.as_str(), Some(by.as_str()), None)
+            }
+            AccountStage::Deleted { since } => (None, "", None, Some(*since)),
         };
         sqlx::query(
             "UPDATE account
              SET suspended_at = $3,
                  suspended_reason = $4,
-                 deleted_at = $5
+                 suspended_by = $5,
+                 deleted_at = $6
              WHERE organization_id = $1
                AND id = $2
                AND deleted_at IS NULL",
@@ -347,6 +373,7 @@ impl TenantTx {
         .bind(account.uuid())
         .bind(suspended_at)
         .bind(reason)
+        .bind(by)
         .bind(deleted_at)
         .execute(self.connection())
         .await
@@ -448,8 +475,9 @@ impl SystemTx {
         sqlx::query(
             "INSERT INTO account (
                  id, organization_id, is_system, name, public_key, identity_seed, signing_public_key, signing_seed,
-                 connections_max, subscriptions_max, payload_bytes_max, created_at)
-             VALUES ($1, $2, true, $3, $4, $5, $6, $7, -1, -1, -1, $8)",
+                 connections_max, subscriptions_max, payload_bytes_max,
+                 connections_granted, subscriptions_granted, payload_bytes_granted, created_at)
+             VALUES ($1, $2, true, $3, $4, $5, $6, $7, -1, -1, -1, -1, -1, -1, $8)",
         )
         .bind(new.id.uuid())
         .bind(new.organization_id.uuid())

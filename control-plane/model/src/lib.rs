@@ -46,7 +46,10 @@ mod text;
 mod usage;
 mod user;
 
-pub use account::{Account, AccountCell, AccountLive, AccountRef, AccountStage, InvalidTransition};
+pub use account::{
+    Account, AccountCell, AccountLive, AccountRef, AccountStage, InvalidSuspendedBy, InvalidTransition,
+    SuspendedBy,
+};
 pub use api_token::ApiToken;
 pub use cell::{Cell, CellEngine, CellRef, CellSummary, Cursor, Mark, Refusal, UpdateRefusal};
 pub use document::{AccountRollout, CellDocument};

@@ -29,6 +29,15 @@ impl Limit {
         }
     }
 
+    /// Whether this lets no more through than `ceiling`.
+    fn is_within(self, ceiling: Self) -> bool {
+        match (self.0, ceiling.0) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(limit), Some(ceiling)) => limit <= ceiling,
+        }
+    }
+
     fn from_raw(raw: i64, max: u64) -> Option<Self> {
         match u64::try_from(raw) {
             Err(_) => (raw == -1).then_some(Self::UNLIMITED),
@@ -83,6 +92,31 @@ impl AccountLimits {
         };
         InvalidFields::none_in(errors)?;
         Ok(limits)
+    }
+
+    /// Checks that no limit is beyond the one that was granted.
+    ///
+    /// # Errors
+    /// Every limit that is, with what was granted.
+    pub fn check_within(&self, granted: &Self) -> Result<(), InvalidFields> {
+        let fields = [
+            ("connections", self.connections, granted.connections),
+            ("subscriptions", self.subscriptions, granted.subscriptions),
+            ("payload_bytes", self.payload_bytes, granted.payload_bytes),
+        ];
+        let errors = fields
+            .into_iter()
+            .filter(|(_, limit, ceiling)| !limit.is_within(*ceiling))
+            .map(|(field, _, ceiling)| FieldError {
+                field: field.to_owned(),
+                code: "above_grant",
+                detail: format!(
+                    "must be 1 to {}, which is what the platform granted",
+                    ceiling.raw()
+                ),
+            })
+            .collect();
+        InvalidFields::none_in(errors)
     }
 
     /// These limits with a change applied.
@@ -156,6 +190,35 @@ mod tests {
         assert_eq!(
             limits.changed(&bad).unwrap_err().errors()[0].field,
             "payload_bytes"
+        );
+    }
+
+    #[test]
+    fn limits_beyond_the_grant_are_all_named_with_the_ceiling() {
+        let granted = AccountLimits::new(10, 20, -1).unwrap();
+        for within in [(10, 20, -1), (1, 1, 1)] {
+            let limits = AccountLimits::new(within.0, within.1, within.2).unwrap();
+            assert_eq!(limits.check_within(&granted), Ok(()));
+        }
+        let beyond = AccountLimits::new(11, -1, -1).unwrap();
+        let error = beyond.check_within(&granted).unwrap_err();
+        let errors: Vec<_> = error
+            .errors()
+            .iter()
+            .map(|error| {
+                (
+                    error.field.as_str(),
+                    error.code,
+                    error.detail.contains("1 to 10,"),
+                )
+            })
+            .collect();
+        assert_eq!(
+            errors,
+            [
+                ("connections", "above_grant", true),
+                ("subscriptions", "above_grant", false)
+            ]
         );
     }
 

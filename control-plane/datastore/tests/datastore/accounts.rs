@@ -3,7 +3,9 @@
 use tollway_datastore::{
     AccountInsertError, Acknowledgement, CellPlaceError, NewAuditEvent, NewSystemAccount, PublishError,
 };
-use tollway_model::{AccountId, AccountLimits, AccountRef, AccountStage, Cursor, PageRequest, Refusal};
+use tollway_model::{
+    AccountId, AccountLimits, AccountRef, AccountStage, Cursor, PageRequest, Refusal, SuspendedBy,
+};
 
 use crate::fixture::{
     World, account_key, fresh, name, new_account, new_document, now, publish, scope, seconds, seeds,
@@ -48,9 +50,13 @@ async fn a_stranger_changes_nothing_of_an_account() {
     let world = World::new().await;
     let account = world.account("orders").await;
     let mut tx = world.stranger().await;
-    tx.account_limits_set(account.id, &AccountLimits::new(1, 1, 1).unwrap())
-        .await
-        .unwrap();
+    tx.account_limits_set(
+        account.id,
+        &AccountLimits::new(1, 1, 1).unwrap(),
+        &AccountLimits::default(),
+    )
+    .await
+    .unwrap();
     tx.account_stage_set(account.id, &AccountStage::Deleted { since: now() })
         .await
         .unwrap();
@@ -126,18 +132,24 @@ async fn limits_and_stage_are_read_back_as_they_were_set() {
     let world = World::new().await;
     let account = world.account("orders").await;
     let limits = AccountLimits::new(-1, 7, 64 * 1024 * 1024).unwrap();
+    let granted = AccountLimits::new(-1, 9, -1).unwrap();
     let suspended = account
         .stage
         .clone()
-        .suspend(now(), "unpaid invoice".parse().unwrap())
+        .suspend(now(), "unpaid invoice".parse().unwrap(), SuspendedBy::Platform)
         .unwrap();
     let mut tx = world.tenant().await;
-    tx.account_limits_set(account.id, &limits).await.unwrap();
+    tx.account_limits_set(account.id, &limits, &granted)
+        .await
+        .unwrap();
     tx.account_stage_set(account.id, &suspended).await.unwrap();
     let read = tx.account_get(&account.id.into()).await.unwrap().unwrap();
-    assert_eq!((read.limits, &read.stage), (limits, &suspended));
+    assert_eq!(
+        (read.limits, read.limits_granted, &read.stage),
+        (limits, granted, &suspended)
+    );
 
-    tx.account_stage_set(account.id, &suspended.resume().unwrap())
+    tx.account_stage_set(account.id, &suspended.resume(SuspendedBy::Platform).unwrap())
         .await
         .unwrap();
     let read = tx.account_get(&account.id.into()).await.unwrap().unwrap();

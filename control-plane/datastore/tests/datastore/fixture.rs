@@ -214,6 +214,7 @@ pub(crate) fn new_account(cell_id: CellId, text: &str) -> NewAccount {
         signing_public_key: account_key(),
         seeds: seeds(),
         limits: AccountLimits::default(),
+        limits_granted: AccountLimits::default(),
         created_at: now(),
     }
 }

@@ -514,9 +514,13 @@ async fn our_statements_name_their_organization_even_where_row_security_would_do
     assert_eq!(tx.account_revocations(account.id, early).await.unwrap(), []);
     assert_eq!(tx.api_token_list(&PageRequest::first()).await.unwrap().items, []);
     assert!(!tx.api_token_delete(token.id).await.unwrap());
-    tx.account_limits_set(account.id, &AccountLimits::new(1, 1, 1).unwrap())
-        .await
-        .unwrap();
+    tx.account_limits_set(
+        account.id,
+        &AccountLimits::new(1, 1, 1).unwrap(),
+        &AccountLimits::default(),
+    )
+    .await
+    .unwrap();
     tx.account_stage_set(account.id, &AccountStage::Deleted { since: late })
         .await
         .unwrap();

@@ -7,7 +7,7 @@ use tollway_claims::{KeyKind, Signer};
 use tollway_datastore::{AccountInsertError, AccountSeeds, CellPlaceError, NewAccount, TenantTx};
 use tollway_model::{
     Account, AccountId, AccountLimits, AccountLimitsChange, AccountRef, InvalidTransition, Name,
-    OrganizationId, SuspensionReason,
+    OrganizationId, SuspendedBy, SuspensionReason,
 };
 
 use super::{
@@ -26,6 +26,11 @@ pub async fn create(
     let scope = op.authorize_in(Action::AccountCreate, organization)?;
     let name: Name = new.name.parse().map_err(invalid_name("name"))?;
     let wanted_cell: Option<Name> = match new.cell.filter(|cell| !cell.is_empty()) {
+        // Before any look at the cells: which of them there are is not the organization's business.
+        Some(_) if !op.principal().may(Action::AccountPlace) => {
+            let detail = "only a platform admin names the cell of an account; leave it out";
+            return Err(Problem::invalid_field("cell", "not_yours_to_choose", detail).into());
+        }
         Some(cell) => Some(cell.parse().map_err(invalid_name("cell"))?),
         None => None,
     };
@@ -34,6 +39,12 @@ pub async fn create(
             .map_err(|fields| Problem::invalid_fields("limits", fields))?,
         None => AccountLimits::default(),
     };
+    let limits_granted = if op.principal().may(Action::AccountGrant) {
+        limits
+    } else {
+        AccountLimits::default()
+    };
+    check_grant(&limits, &limits_granted)?;
 
     let mut tx = op.app().datastore().begin(&scope).await?;
     let wrapped = tx.data_key_get().await?.ok_or(ProblemCode::NotFound)?;
@@ -67,6 +78,7 @@ pub async fn create(
                 signing: seal(&signing),
             },
             limits,
+            limits_granted,
             created_at: op.now(),
         })
         .await?;
@@ -101,7 +113,8 @@ pub async fn list(
     Ok(tx.account_list(&page).await?.into())
 }
 
-/// Changes limits of an account.
+/// Changes limits of an account. What the platform sets is granted as well, so that its word is always
+/// both the limit and the ceiling; the organization moves below that ceiling.
 pub async fn update(
     op: &OpContext,
     account: &str,
@@ -111,19 +124,29 @@ pub async fn update(
     let (scope, account) = op.authorize_account(Action::AccountUpdate, account).await?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let mut account = lock(&mut tx, &account).await?;
-    let before = account.limits;
+    let (before, granted_before) = (account.limits, account.limits_granted);
     let change = AccountLimitsChange {
         connections: change.limits.connections,
         subscriptions: change.limits.subscriptions,
         payload_bytes: change.limits.payload_bytes,
     };
-    account.limits = before
-        .changed(&change)
-        .map_err(|fields| Problem::invalid_fields("limits", fields))?;
-    tx.account_limits_set(account.id, &account.limits).await?;
+    let changed = |limits: AccountLimits| {
+        limits
+            .changed(&change)
+            .map_err(|fields| Problem::invalid_fields("limits", fields))
+    };
+    account.limits = changed(before)?;
+    if op.principal().may(Action::AccountGrant) {
+        account.limits_granted = changed(granted_before)?;
+    }
+    check_grant(&account.limits, &account.limits_granted)?;
+    tx.account_limits_set(account.id, &account.limits, &account.limits_granted)
+        .await?;
     let detail = json!({
         "before": api::AccountLimits::from(before),
         "after": api::AccountLimits::from(account.limits),
+        "granted_before": api::AccountLimits::from(granted_before),
+        "granted_after": api::AccountLimits::from(account.limits_granted),
     });
     tx.audit_append(&op.audit(Action::AccountUpdate, account.id, detail))
         .await?;
@@ -138,17 +161,18 @@ pub async fn suspend(
     wait: Wait,
 ) -> Result<api::Account, AppError> {
     let (scope, account) = op.authorize_account(Action::AccountSuspend, account).await?;
+    let by = hand_of(op);
     // Operators often have no reason to tell; tenants are told at least who decided.
-    let reason = if suspend.reason.is_empty() {
-        "suspended by the operator"
-    } else {
-        &suspend.reason
+    let reason = match by {
+        _ if !suspend.reason.is_empty() => &suspend.reason,
+        SuspendedBy::Platform => "suspended by the operator",
+        SuspendedBy::Organization => "suspended by the organization",
     };
     let reason: SuspensionReason = reason.parse().map_err(invalid_text("reason"))?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let mut account = lock(&mut tx, &account).await?;
-    let detail = json!({ "reason": reason });
-    account.stage = account.stage.suspend(op.now(), reason)?;
+    let detail = json!({ "reason": reason, "by": by.as_str() });
+    account.stage = account.stage.suspend(op.now(), reason, by)?;
     tx.account_stage_set(account.id, &account.stage).await?;
     tx.audit_append(&op.audit(Action::AccountSuspend, account.id, detail))
         .await?;
@@ -160,7 +184,7 @@ pub async fn resume(op: &OpContext, account: &str, wait: Wait) -> Result<api::Ac
     let (scope, account) = op.authorize_account(Action::AccountResume, account).await?;
     let mut tx = op.app().datastore().begin(&scope).await?;
     let mut account = lock(&mut tx, &account).await?;
-    account.stage = account.stage.resume()?;
+    account.stage = account.stage.resume(hand_of(op))?;
     tx.account_stage_set(account.id, &account.stage).await?;
     tx.audit_append(&op.audit(Action::AccountResume, account.id, json!({})))
         .await?;
@@ -191,6 +215,21 @@ pub async fn rollout(op: &OpContext, account: &str) -> Result<api::AccountRollou
         .await?
         .ok_or(ProblemCode::NotFound)?
         .into())
+}
+
+/// For whom the caller suspends and resumes.
+fn hand_of(op: &OpContext) -> SuspendedBy {
+    if op.principal().may(Action::AccountPardon) {
+        SuspendedBy::Platform
+    } else {
+        SuspendedBy::Organization
+    }
+}
+
+fn check_grant(limits: &AccountLimits, granted: &AccountLimits) -> Result<(), Problem> {
+    limits
+        .check_within(granted)
+        .map_err(|fields| Problem::invalid_fields("limits", fields))
 }
 
 /// The account, which nobody else changes until the transaction ends.
@@ -238,8 +277,15 @@ impl From<CellPlaceError> for AppError {
 }
 
 impl From<InvalidTransition> for AppError {
-    fn from(_: InvalidTransition) -> Self {
-        // The only stage without a next step is "deleted".
-        ProblemCode::NotFound.into()
+    fn from(error: InvalidTransition) -> Self {
+        match error {
+            InvalidTransition::Deleted => ProblemCode::NotFound.into(),
+            InvalidTransition::SuspendedByPlatform { .. } => {
+                let detail = format!("{error}; only the platform may resume it");
+                Problem::new(ProblemCode::SuspendedByPlatform)
+                    .with_detail(detail)
+                    .into()
+            }
+        }
     }
 }

@@ -46,16 +46,22 @@ pub(super) fn account(account: api::Account) -> v1::Account {
         name: account.name,
         public_key: account.public_key,
         cell: account.cell,
-        limits: Some(v1::AccountLimits {
-            connections: account.limits.connections,
-            subscriptions: account.limits.subscriptions,
-            payload_bytes: account.limits.payload_bytes,
-        }),
+        limits: Some(limits(account.limits)),
+        limits_granted: Some(limits(account.limits_granted)),
         suspended: account.suspended,
         suspended_reason: account.suspended_reason,
+        suspended_by: account.suspended_by,
         version: account.version,
         created_at: Some(timestamp(account.created_at)),
         connections: account.connections,
+    }
+}
+
+fn limits(limits: api::AccountLimits) -> v1::AccountLimits {
+    v1::AccountLimits {
+        connections: limits.connections,
+        subscriptions: limits.subscriptions,
+        payload_bytes: limits.payload_bytes,
     }
 }
 

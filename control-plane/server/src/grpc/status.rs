@@ -44,6 +44,7 @@ fn grpc_code(code: ProblemCode) -> Code {
         ProblemCode::OrganizationNotEmpty
         | ProblemCode::NoCell
         | ProblemCode::DocumentRefused
+        | ProblemCode::SuspendedByPlatform
         | ProblemCode::NoResponders
         | ProblemCode::RequestRefused => Code::FailedPrecondition,
         ProblemCode::Internal => Code::Internal,

@@ -11,7 +11,7 @@ use tollway_web::{
     page::{AccountLive, AccountPage, AccountState, Rollout},
 };
 
-use super::{PageError, Visitor, notice::NoticeQuery, reply, view};
+use super::{PageError, Visitor, notice::NoticeQuery, reply, suspension, view};
 use crate::app::{PageParams, account, organization, usage, user};
 
 /// Users on the page; the API lists them all.
@@ -69,7 +69,7 @@ pub(super) async fn read(
         users,
         more_users,
         new_user: visitor.may(Action::UserCreate).then_some(new_user),
-        may_suspend: visitor.may(Action::AccountSuspend),
+        may_suspend: visitor.may(Action::AccountSuspend) && suspension::is_changeable(visitor, &account),
         suspended: account.suspended,
     })
 }

@@ -2,8 +2,9 @@
 
 use axum::{extract::Path, response::Response};
 use serde::Deserialize;
-use tollway_api as api;
+use tollway_api::{self as api, ProblemCode};
 use tollway_authz::Action;
+use tollway_model::SuspendedBy;
 use tollway_web::{form::Field, format::Count, page::ConfirmPage};
 
 use super::{
@@ -28,6 +29,20 @@ impl Marked for Suspend {
     }
 }
 
+/// Whether a suspension of this account is the visitor's to change.
+pub(super) fn is_changeable(visitor: &Visitor, account: &api::Account) -> bool {
+    account.suspended_by != SuspendedBy::Platform.as_str() || visitor.may(Action::AccountPardon)
+}
+
+/// Nobody is asked for what is refused afterwards.
+fn must_be_changeable(visitor: &Visitor, account: &api::Account) -> Result<(), PageError> {
+    if is_changeable(visitor, account) {
+        Ok(())
+    } else {
+        Err(ProblemCode::SuspendedByPlatform.into())
+    }
+}
+
 /// Asks whether to suspend.
 pub(super) async fn ask_suspend(
     visitor: Visitor,
@@ -35,6 +50,7 @@ pub(super) async fn ask_suspend(
 ) -> Result<Response, PageError> {
     let account = account::get(&visitor.op, &account).await?;
     visitor.must(Action::AccountSuspend)?;
+    must_be_changeable(&visitor, &account)?;
     Ok(reply::page(&ConfirmPage {
         shell: visitor.shell(),
         question: format!("Suspend {}?", account.name),
@@ -78,6 +94,7 @@ pub(super) async fn suspend(
 pub(super) async fn ask_resume(visitor: Visitor, Path(account): Path<String>) -> Result<Response, PageError> {
     let account = account::get(&visitor.op, &account).await?;
     visitor.must(Action::AccountResume)?;
+    must_be_changeable(&visitor, &account)?;
     Ok(reply::page(&ConfirmPage {
         shell: visitor.shell(),
         question: format!("Resume {}?", account.name),

@@ -180,6 +180,16 @@ mod tests {
                 subscriptions: -1,
                 payload_bytes: 1024,
             },
+            limits_granted: api::AccountLimits {
+                connections: 1,
+                subscriptions: -1,
+                payload_bytes: 1024,
+            },
+            suspended_by: if suspended {
+                "platform".into()
+            } else {
+                String::new()
+            },
             suspended,
             suspended_reason: if suspended { "unpaid".into() } else { String::new() },
             version: 1,
