@@ -4,6 +4,7 @@ use std::error::Error;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::schema::{self, Schema};
 
@@ -12,6 +13,33 @@ pub(crate) const POSTGRES_VERSION_MIN: i32 = 150_000;
 
 /// Each file runs once, in a transaction, under an advisory lock of the database.
 pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// Whether every user of the server may connect to the database, though we could forbid it.
+const IS_OPEN: &str = "
+    SELECT has_database_privilege('public', oid, 'CONNECT') AND pg_has_role(current_user, datdba, 'USAGE')
+    FROM pg_catalog.pg_database
+    WHERE datname = current_database()";
+
+/// Takes from every user of the server the right to connect that a new database gives them all, and leaves
+/// it to the owner and to whom it was granted by name.
+///
+/// The three roles belong to the whole server: a user of another installation on it may take them in every
+/// database that it can connect to. A dump does not carry this right and a copy of a database does not have
+/// it, so it is not in a migration, which would never run again there. The lock is the one of the first
+/// start: of two that revoke at once, one would fail.
+const CLOSE: &str = "
+    DO $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(x'746f6c6c776179'::bigint);
+        IF has_database_privilege('public', current_database(), 'CONNECT') THEN
+            EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        END IF;
+        -- Of somebody who is not the owner, Postgres takes it without a word and does nothing.
+        IF has_database_privilege('public', current_database(), 'CONNECT') THEN
+            RAISE insufficient_privilege USING MESSAGE = 'only its owner can close the database to others';
+        END IF;
+    END
+    $$";
 
 /// Why the database could not be brought to this program's schema.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +103,18 @@ pub enum MigrateError {
 pub(crate) async fn ensure(pool: &PgPool, connect: &PgConnectOptions) -> Result<(), MigrateError> {
     let user = connect.get_username();
     match schema::check(pool, user).await? {
-        Schema::Current => Ok(()),
+        Schema::Current => {
+            let failed = |error| MigrateError::Failed(Box::new(error));
+            // A database that was restored is open again. Who does not own it leaves that to who migrates.
+            if sqlx::query_scalar(IS_OPEN)
+                .fetch_one(pool)
+                .await
+                .map_err(failed)?
+            {
+                pool.execute(AssertSqlSafe(CLOSE)).await.map_err(failed)?;
+            }
+            Ok(())
+        }
         Schema::Behind => run(connect).await.map_err(|error| match error {
             MigrateError::NotPermitted { .. } => MigrateError::Outdated {
                 user: user.to_owned(),
@@ -96,7 +135,14 @@ pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> 
         .connect_with(connect.clone())
         .await
         .map_err(|error| MigrateError::Failed(Box::new(error)))?;
-    let outcome = MIGRATOR.run(&own).await;
+    let outcome = match MIGRATOR.run(&own).await {
+        Ok(()) => own
+            .execute(AssertSqlSafe(CLOSE))
+            .await
+            .map(drop)
+            .map_err(Driver::Execute),
+        Err(error) => Err(error),
+    };
     own.close().await;
     outcome.map_err(|error| match error {
         Driver::VersionMissing(version) => MigrateError::Newer { version },

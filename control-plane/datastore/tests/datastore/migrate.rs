@@ -101,11 +101,17 @@ async fn a_user_who_was_given_the_roles_needs_no_right_to_create_them() {
     datastore.ready().await.unwrap();
 }
 
-/// A user who owns nothing.
+/// A user who owns nothing, and may connect.
 async fn as_stranger(database: &TestDatabase, user: &str) -> Datastore {
     let mut superuser = database.superuser().await;
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
     superuser
-        .execute(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN NOINHERIT")))
+        .execute(AssertSqlSafe(format!(
+            "CREATE ROLE {user} LOGIN NOINHERIT; GRANT CONNECT ON DATABASE {name} TO {user}"
+        )))
         .await
         .unwrap();
     connect(
@@ -114,6 +120,74 @@ async fn as_stranger(database: &TestDatabase, user: &str) -> Datastore {
             .replace("user=tollway_owner", &format!("user={user}")),
     )
     .await
+}
+
+/// Reaches a database as somebody, if it can.
+async fn try_connect(database: &TestDatabase, user: &str) -> Result<Datastore, ConnectError> {
+    let url = database
+        .url()
+        .replace("user=tollway_owner", &format!("user={user}"));
+    Datastore::connect(&DatastoreOptions::from_url(&url).unwrap()).await
+}
+
+/// The three roles belong to the server, so whoever got in could take them.
+#[tokio::test]
+async fn of_two_installations_on_one_server_neither_gets_into_the_database_of_the_other() {
+    let cluster = Cluster::private("two").await;
+    let (north, south) = (
+        cluster.create_database(None).await,
+        cluster.create_database(None).await,
+    );
+    let mut superuser = north.superuser().await;
+    superuser
+        .execute("CREATE ROLE app_tenant; CREATE ROLE app_system; CREATE ROLE app_auth")
+        .await
+        .unwrap();
+    for (database, owner) in [(&north, "north"), (&south, "south")] {
+        let datastore = as_plain_owner(database, owner).await;
+        superuser
+            .execute(AssertSqlSafe(format!(
+                "GRANT app_tenant, app_system, app_auth TO {owner}"
+            )))
+            .await
+            .unwrap();
+        datastore.migrate().await.unwrap();
+        datastore.ready().await.unwrap();
+    }
+    superuser
+        .execute("CREATE ROLE south_server LOGIN NOINHERIT; GRANT app_tenant, app_system, app_auth TO south_server")
+        .await
+        .unwrap();
+    for stranger in ["south", "south_server"] {
+        let refused = try_connect(&north, stranger).await.err().unwrap();
+        assert!(
+            format!("{refused:?}").contains("permission denied for database"),
+            "{refused:?}"
+        );
+    }
+    try_connect(&north, "north").await.unwrap().ready().await.unwrap();
+    try_connect(&south, "south").await.unwrap().ready().await.unwrap();
+
+    // A restored database is open to everybody of the server again, until its owner starts.
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    superuser
+        .execute(AssertSqlSafe(format!(
+            "GRANT CONNECT ON DATABASE {name} TO PUBLIC"
+        )))
+        .await
+        .unwrap();
+    let guest = try_connect(&north, "south_server").await.unwrap();
+    // Whoever only serves cannot close it, and serves on.
+    guest.schema_ensure().await.unwrap();
+    drop(guest);
+    let owner = try_connect(&north, "north").await.unwrap();
+    let (one, other) = tokio::join!(owner.schema_ensure(), owner.schema_ensure());
+    one.unwrap();
+    other.unwrap();
+    assert!(try_connect(&north, "south_server").await.is_err());
 }
 
 #[tokio::test]
