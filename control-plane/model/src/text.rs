@@ -18,6 +18,9 @@ pub enum InvalidText {
     /// The text holds a line break or another control character.
     #[error("the text has no line breaks or other control characters")]
     ControlCharacter,
+    /// The text holds a character that turns the direction of reading.
+    #[error("the text has no characters that turn the direction of reading")]
+    Directional,
 }
 
 impl InvalidText {
@@ -26,7 +29,7 @@ impl InvalidText {
         match self {
             Self::Empty => "required",
             Self::TooLong { .. } => "too_long",
-            Self::ControlCharacter => "invalid_text",
+            Self::ControlCharacter | Self::Directional => "invalid_text",
         }
     }
 }
@@ -46,7 +49,20 @@ fn checked(text: &str, max: usize) -> Result<String, InvalidText> {
     {
         return Err(InvalidText::ControlCharacter);
     }
+    if text.chars().any(is_directional) {
+        return Err(InvalidText::Directional);
+    }
     Ok(text.to_owned())
+}
+
+/// Whether the character only turns the direction of reading: the marks, embeddings, overrides and isolates
+/// of Unicode. Nobody sees them, and with them a text reads as another one, or reaches into what stands
+/// beside it. Letters that are read from the right need none.
+fn is_directional(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 macro_rules! text {
@@ -131,6 +147,22 @@ mod tests {
             "ä".repeat(201).parse::<DisplayName>(),
             Err(InvalidText::TooLong { max: 200 })
         );
+    }
+
+    #[test]
+    fn texts_that_read_as_another_one_are_refused_and_those_read_from_the_right_are_not() {
+        let marks =
+            "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+        for mark in marks.chars() {
+            let text = format!("Acme {mark}dtL");
+            assert_eq!(
+                text.parse::<DisplayName>(),
+                Err(InvalidText::Directional),
+                "{text:?}"
+            );
+            assert_eq!(text.parse::<Label>(), Err(InvalidText::Directional), "{text:?}");
+        }
+        assert!("שלום".parse::<DisplayName>().is_ok());
     }
 
     #[test]
