@@ -442,7 +442,8 @@ impl TenantTx {
 }
 
 impl SystemTx {
-    /// Which organization an account belongs to: platform admins name accounts without saying where.
+    /// Which organization an account belongs to: platform admins name accounts without saying where. The
+    /// system account is not there for them: its credentials could not be revoked.
     pub async fn account_locate(
         &mut self,
         account: &AccountRef,
@@ -452,7 +453,8 @@ impl SystemTx {
             "SELECT id, organization_id
              FROM account
              WHERE (id = $1 OR public_key = $2)
-               AND deleted_at IS NULL",
+               AND deleted_at IS NULL
+               AND NOT is_system",
         )
         .bind(id)
         .bind(key)

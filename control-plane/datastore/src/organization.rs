@@ -72,14 +72,16 @@ fn organization_from_row(row: &PgRow) -> Result<Organization, DatastoreError> {
 }
 
 impl TenantTx {
-    /// The organization that this transaction is in; `None` when it was deleted.
+    /// The organization that this transaction is in; `None` when it was deleted. The platform's own is no
+    /// tenant: what it holds is made at the first start, and nobody works in it.
     pub async fn organization_get(&mut self) -> Result<Option<Organization>, DatastoreError> {
         let organization = self.organization().uuid();
         sqlx::query(
             "SELECT id, name, display_name, is_platform, created_at
              FROM organization
              WHERE id = $1
-               AND deleted_at IS NULL",
+               AND deleted_at IS NULL
+               AND NOT is_platform",
         )
         .bind(organization)
         .fetch_optional(self.connection())
@@ -89,7 +91,8 @@ impl TenantTx {
         .transpose()
     }
 
-    /// Keeps the organization from being deleted until this transaction ends. `false` when it was before.
+    /// Keeps the organization from being deleted until this transaction ends. `false` when it was before,
+    /// and for the platform's own.
     pub(crate) async fn organization_hold(&mut self) -> Result<bool, DatastoreError> {
         let organization = self.organization().uuid();
         let held = sqlx::query(
@@ -97,6 +100,7 @@ impl TenantTx {
              FROM organization
              WHERE id = $1
                AND deleted_at IS NULL
+               AND NOT is_platform
              FOR KEY SHARE",
         )
         .bind(organization)

@@ -22,6 +22,7 @@ mod grpc_client;
 mod lane;
 mod node;
 mod pages;
+mod platform_organization;
 mod rejections;
 mod request_ids;
 mod restore;
