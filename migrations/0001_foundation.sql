@@ -87,6 +87,8 @@ CREATE INDEX api_token_by_organization ON api_token (organization_id, id);
 
 CREATE TABLE sign_in_link (
     secret_hash      bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
+    -- What the audit log calls it, where it was made and where a session began with it.
+    id               uuid NOT NULL UNIQUE,
     organization_id  uuid REFERENCES organization (id),
     role             text NOT NULL CHECK (role IN ('platform_admin', 'owner', 'admin', 'developer', 'viewer')),
     created_at       timestamptz NOT NULL,
@@ -521,14 +523,22 @@ BEGIN
 END
 $$;
 
--- Turns a one-time link into a session, if it is still good. Takes the occasion to clear away what ended.
+-- An id as the API and the audit log write it.
+CREATE FUNCTION app_id_text(prefix text, id uuid) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN prefix || replace(id::text, '-', '');
+
+-- Turns a one-time link into a session, if it is still good, and notes that. Takes the occasion to clear
+-- away what ended.
 CREATE FUNCTION app_sign_in(
     link_hash       bytea,
     session_hash    bytea,
     session_id      uuid,
     at              timestamptz,
     session_end     timestamptz,
-    browser         text
+    browser         text,
+    audit_id        uuid,
+    request         text
 ) RETURNS TABLE (organization_id uuid, role text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
@@ -549,6 +559,14 @@ BEGIN
 
     INSERT INTO session (secret_hash, id, organization_id, role, created_at, last_seen_at, expires_at, user_agent)
     VALUES (session_hash, session_id, link.organization_id, link.role, at, at, session_end, browser);
+
+    -- The session's actor in every entry after this one; the link's own entry says who made the link.
+    INSERT INTO audit_event (id, organization_id, actor, action, target, detail, request_id, at)
+    VALUES (
+        audit_id, link.organization_id, app_id_text('ses_', session_id), 'session.create',
+        app_id_text('ses_', session_id),
+        jsonb_build_object('link', app_id_text('lnk_', link.id), 'role', link.role, 'browser', browser),
+        request, at);
 
     DELETE FROM session WHERE session.expires_at <= at;
     DELETE FROM sign_in_link WHERE sign_in_link.expires_at <= at;
@@ -587,14 +605,23 @@ BEGIN
 END
 $$;
 
--- Signs out.
-CREATE FUNCTION app_session_delete(hash bytea) RETURNS boolean
+-- Signs out, and notes that.
+CREATE FUNCTION app_session_delete(hash bytea, at timestamptz, audit_id uuid, request text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $$
+DECLARE
+    ended  session%ROWTYPE;
 BEGIN
-    DELETE FROM session WHERE session.secret_hash = hash;
-    RETURN FOUND;
+    DELETE FROM session WHERE session.secret_hash = hash RETURNING * INTO ended;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO audit_event (id, organization_id, actor, action, target, request_id, at)
+    VALUES (
+        audit_id, ended.organization_id, app_id_text('ses_', ended.id), 'session.delete',
+        app_id_text('ses_', ended.id), request, at);
+    RETURN true;
 END
 $$;
 
@@ -603,9 +630,9 @@ REVOKE ALL ON FUNCTION
     app_cell_place(text),
     app_account_document_publish(uuid, bigint, text, text, boolean, text),
     app_api_token_lookup(bytea, timestamptz),
-    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text),
+    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text, uuid, text),
     app_session_lookup(bytea, timestamptz, bigint),
-    app_session_delete(bytea)
+    app_session_delete(bytea, timestamptz, uuid, text)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     app_cell_place(text),
@@ -613,9 +640,9 @@ GRANT EXECUTE ON FUNCTION
 TO app_tenant;
 GRANT EXECUTE ON FUNCTION
     app_api_token_lookup(bytea, timestamptz),
-    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text),
+    app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text, uuid, text),
     app_session_lookup(bytea, timestamptz, bigint),
-    app_session_delete(bytea)
+    app_session_delete(bytea, timestamptz, uuid, text)
 TO app_auth;
 
 -- Owning something in a schema asks for the right to create there, for this moment only.
@@ -623,7 +650,7 @@ GRANT CREATE ON SCHEMA public TO app_system;
 ALTER FUNCTION app_cell_place(text) OWNER TO app_system;
 ALTER FUNCTION app_account_document_publish(uuid, bigint, text, text, boolean, text) OWNER TO app_system;
 ALTER FUNCTION app_api_token_lookup(bytea, timestamptz) OWNER TO app_system;
-ALTER FUNCTION app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text) OWNER TO app_system;
+ALTER FUNCTION app_sign_in(bytea, bytea, uuid, timestamptz, timestamptz, text, uuid, text) OWNER TO app_system;
 ALTER FUNCTION app_session_lookup(bytea, timestamptz, bigint) OWNER TO app_system;
-ALTER FUNCTION app_session_delete(bytea) OWNER TO app_system;
+ALTER FUNCTION app_session_delete(bytea, timestamptz, uuid, text) OWNER TO app_system;
 REVOKE CREATE ON SCHEMA public FROM app_system;

@@ -85,7 +85,7 @@ pub use node::{Hello, NewNode, NodeAdmitError};
 pub use operator::OperatorRecord;
 pub use organization::{NewOrganization, OrganizationDeleteError, OrganizationInsertError};
 pub use private_cluster::{PRIVATE_CLUSTER_OWNER, PrivateClusterError, private_cluster_prepare};
-pub use session::{AuthenticatedSession, NewSession, NewSignInLink};
+pub use session::{AuthenticatedSession, NewSession, NewSignInLink, SessionEntry};
 pub use transaction::{AuthTx, SystemTx, TenantTx};
 pub use usage::UsageStored;
 pub use user::{NewUser, UserInsertError};

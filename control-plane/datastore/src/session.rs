@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 use tollway_authz::{Actor, Principal};
-use tollway_model::{OrganizationId, Role, Session, SessionId};
+use tollway_model::{AuditEventId, OrganizationId, Role, Session, SessionId, SignInLinkId};
 
 use crate::bounds::TEXT_LENGTH_MAX;
 use crate::error::{DatastoreError, failed_to};
@@ -12,6 +12,8 @@ use crate::{AuthTx, SystemTx};
 /// A one-time sign-in link to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSignInLink {
+    /// What the audit log calls it.
+    pub id: SignInLinkId,
     /// SHA-256 of the secret in the link.
     pub secret_hash: [u8; 32],
     /// What the session will be allowed to do.
@@ -37,6 +39,18 @@ pub struct NewSession {
     pub expires_at: OffsetDateTime,
     /// What the browser calls itself.
     pub user_agent: String,
+    /// Its first entry in the audit log, written with it.
+    pub entry: SessionEntry,
+}
+
+/// An entry of the audit log about the beginning or the end of a session. Sessions are found out about by a
+/// role that may not write to the log, so the functions that begin and end them do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionEntry {
+    /// Its id.
+    pub id: AuditEventId,
+    /// The request that asked for it.
+    pub request_id: String,
 }
 
 /// A session that is open, and who it speaks for.
@@ -60,10 +74,11 @@ impl SystemTx {
     /// Stores a new link.
     pub async fn sign_in_link_insert(&mut self, new: &NewSignInLink) -> Result<(), DatastoreError> {
         sqlx::query(
-            "INSERT INTO sign_in_link (secret_hash, organization_id, role, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO sign_in_link (secret_hash, id, organization_id, role, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&new.secret_hash[..])
+        .bind(new.id.uuid())
         .bind(new.organization_id.map(OrganizationId::uuid))
         .bind(new.role.as_str())
         .bind(new.created_at)
@@ -82,16 +97,19 @@ impl AuthTx {
         link_hash: &[u8; 32],
         new: &NewSession,
     ) -> Result<Option<AuthenticatedSession>, DatastoreError> {
-        let row = sqlx::query("SELECT organization_id, role FROM app_sign_in($1, $2, $3, $4, $5, $6)")
-            .bind(&link_hash[..])
-            .bind(&new.secret_hash[..])
-            .bind(new.id.uuid())
-            .bind(new.created_at)
-            .bind(new.expires_at)
-            .bind(bounded_text(&new.user_agent, TEXT_LENGTH_MAX))
-            .fetch_optional(self.connection())
-            .await
-            .map_err(failed_to("sign in"))?;
+        let row =
+            sqlx::query("SELECT organization_id, role FROM app_sign_in($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind(&link_hash[..])
+                .bind(&new.secret_hash[..])
+                .bind(new.id.uuid())
+                .bind(new.created_at)
+                .bind(new.expires_at)
+                .bind(bounded_text(&new.user_agent, TEXT_LENGTH_MAX))
+                .bind(new.entry.id.uuid())
+                .bind(&new.entry.request_id)
+                .fetch_optional(self.connection())
+                .await
+                .map_err(failed_to("sign in"))?;
         let Some(row) = row else {
             return Ok(None);
         };
@@ -145,9 +163,17 @@ impl AuthTx {
     }
 
     /// Ends a session; `false` when there is none.
-    pub async fn session_delete(&mut self, secret_hash: &[u8; 32]) -> Result<bool, DatastoreError> {
-        sqlx::query_scalar("SELECT app_session_delete($1)")
+    pub async fn session_delete(
+        &mut self,
+        secret_hash: &[u8; 32],
+        now: OffsetDateTime,
+        entry: &SessionEntry,
+    ) -> Result<bool, DatastoreError> {
+        sqlx::query_scalar("SELECT app_session_delete($1, $2, $3, $4)")
             .bind(&secret_hash[..])
+            .bind(now)
+            .bind(entry.id.uuid())
+            .bind(&entry.request_id)
             .fetch_one(self.connection())
             .await
             .map_err(failed_to("end the session"))

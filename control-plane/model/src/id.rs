@@ -153,6 +153,10 @@ id!(
     SessionId, "ses_"
 );
 id!(
+    /// A one-time link that signs a browser in.
+    SignInLinkId, "lnk_"
+);
+id!(
     /// An entry of the audit log.
     AuditEventId, "aud_"
 );

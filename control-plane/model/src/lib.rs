@@ -29,6 +29,7 @@
 mod account;
 mod api_token;
 mod cell;
+mod client_url;
 mod document;
 mod field;
 mod id;
@@ -52,11 +53,12 @@ pub use account::{
 };
 pub use api_token::ApiToken;
 pub use cell::{Cell, CellEngine, CellRef, CellSummary, Cursor, Mark, Refusal, UpdateRefusal};
+pub use client_url::{ClientUrl, InvalidClientUrl};
 pub use document::{AccountRollout, CellDocument};
 pub use field::{FieldError, InvalidFields};
 pub use id::{
     AccountId, ApiTokenId, AttachmentId, AuditEventId, BootId, CellId, CertificateAuthorityId, Id, IdError,
-    IssuanceId, NodeId, OperatorId, OrganizationId, SessionId, UserId,
+    IssuanceId, NodeId, OperatorId, OrganizationId, SessionId, SignInLinkId, UserId,
 };
 pub use issuance::Issuance;
 pub use limits::{AccountLimits, AccountLimitsChange, Limit, PAYLOAD_BYTES_MAX};

@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 use tollway_authz::Actor;
-use tollway_datastore::{NewApiToken, NewSession, NewSignInLink};
-use tollway_model::{ApiToken, OrganizationId, PageRequest, Role};
+use tollway_datastore::{NewApiToken, NewSession, NewSignInLink, SessionEntry};
+use tollway_model::{ApiToken, OrganizationId, PageRequest, Role, SignInLinkId};
 
 use crate::fixture::{World, fresh, hash, now, seconds};
 
@@ -32,6 +32,7 @@ async fn link(world: &World, role: Role, organization_id: Option<OrganizationId>
     let secret_hash = hash();
     let mut tx = world.system().await;
     let new = NewSignInLink {
+        id: fresh(),
         secret_hash,
         role,
         organization_id,
@@ -50,6 +51,14 @@ fn new_session(secret_hash: [u8; 32]) -> NewSession {
         created_at: now(),
         expires_at: now() + seconds(12 * 3600),
         user_agent: "Browser\r\n\0".into(),
+        entry: entry(),
+    }
+}
+
+fn entry() -> SessionEntry {
+    SessionEntry {
+        id: fresh(),
+        request_id: "request-1".into(),
     }
 }
 
@@ -195,6 +204,74 @@ async fn a_link_signs_in_once() {
     assert_eq!(found.principal.actor(), Actor::Session(open.session.id));
 }
 
+#[tokio::test]
+async fn the_audit_log_says_with_which_link_a_session_began_and_when_it_was_signed_out() {
+    let world = World::new().await;
+    for organization in [Some(world.ours), None] {
+        let role = organization.map_or(Role::PlatformAdmin, |_| Role::Owner);
+        let (link, cookie) = (link(&world, role, organization).await, hash());
+        let mut auth = world.datastore.begin_auth().await.unwrap();
+        let new = new_session(cookie);
+        let session = auth.sign_in(&link, &new).await.unwrap().unwrap().session.id;
+        assert_eq!(auth.sign_in(&link, &new_session(hash())).await.unwrap(), None);
+        let end = entry();
+        auth.session_delete(&cookie, now() + seconds(9), &end)
+            .await
+            .unwrap();
+        auth.session_delete(&cookie, now() + seconds(9), &entry())
+            .await
+            .unwrap();
+        auth.commit().await.unwrap();
+
+        let mut superuser = world.database.superuser().await;
+        let link: uuid::Uuid = sqlx::query_scalar("SELECT id FROM sign_in_link WHERE secret_hash = $1")
+            .bind(&link[..])
+            .fetch_one(&mut superuser)
+            .await
+            .unwrap();
+        type Row = (
+            uuid::Uuid,
+            Option<uuid::Uuid>,
+            String,
+            String,
+            Option<String>,
+            String,
+            OffsetDateTime,
+        );
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, organization_id, action, target, detail ->> 'link', request_id, at
+             FROM audit_event
+             WHERE actor = $1
+             ORDER BY at",
+        )
+        .bind(session.to_string())
+        .fetch_all(&mut superuser)
+        .await
+        .unwrap();
+        let row = |id: tollway_model::AuditEventId, action: &str, link: Option<String>, at| {
+            let home = organization.map(OrganizationId::uuid);
+            let request = "request-1".to_owned();
+            (
+                id.uuid(),
+                home,
+                action.to_owned(),
+                session.to_string(),
+                link,
+                request,
+                at,
+            )
+        };
+        let link = Some(SignInLinkId::from_uuid(link).to_string());
+        assert_eq!(
+            rows,
+            [
+                row(new.entry.id, "session.create", link, now()),
+                row(end.id, "session.delete", None, now() + seconds(9)),
+            ]
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_browsers_with_one_link_one_signs_in() {
     let world = World::new().await;
@@ -249,8 +326,8 @@ async fn a_session_ends_when_it_is_idle_old_or_signed_out() {
         found(&mut auth, step * 3599).await;
     }
     assert_eq!(found(&mut auth, 12 * 3600).await, None, "old");
-    assert!(auth.session_delete(&cookie).await.unwrap());
-    assert!(!auth.session_delete(&cookie).await.unwrap());
+    assert!(auth.session_delete(&cookie, now(), &entry()).await.unwrap());
+    assert!(!auth.session_delete(&cookie, now(), &entry()).await.unwrap());
     assert_eq!(found(&mut auth, 59).await, None, "signed out");
 }
 

@@ -48,7 +48,7 @@ async fn filled() -> World {
     let usage = UsageRow {
         boot_id: fresh_boot(),
         account: account.public_key.clone(),
-        hour_unix: 0,
+        hour_unix: now().unix_timestamp() / 3600 * 3600,
         usage: UsageTotals {
             messages_in: 1,
             ..Default::default()
@@ -80,6 +80,7 @@ async fn filled() -> World {
         .await
         .unwrap();
     let link = NewSignInLink {
+        id: fresh(),
         secret_hash: hash(),
         role: Role::Owner,
         organization_id: Some(world.ours),
@@ -309,7 +310,7 @@ async fn a_tenant_can_do_nothing_beyond_its_own_rows() {
         "UPDATE data_key SET wrapped = ''",
         "SELECT * FROM app_api_token_lookup('', now())",
         "SELECT * FROM app_session_lookup('', now(), 1)",
-        "SELECT app_session_delete('')",
+        "SELECT app_session_delete('', now(), gen_random_uuid(), '')",
         "CREATE TABLE mine (id int)",
     ] {
         let outcome = attempt_as(&world, "app_tenant", statement).await;

@@ -1,9 +1,10 @@
 //! Signing in to the console: one-time links and sessions.
 
+use time::OffsetDateTime;
 use tollway_api::ProblemCode;
 use tollway_authz::Action;
-use tollway_datastore::{AuthenticatedSession, NewSession, NewSignInLink};
-use tollway_model::{Role, SessionId};
+use tollway_datastore::{AuthenticatedSession, NewSession, NewSignInLink, SessionEntry};
+use tollway_model::{AuditEventId, Role, SessionId, SignInLinkId};
 use zeroize::Zeroizing;
 
 use super::{App, AppError, OpContext};
@@ -19,6 +20,7 @@ pub async fn link_create(op: &OpContext) -> Result<Zeroizing<String>, AppError> 
     let scope = op.authorize_platform(Action::SignInLinkCreate)?;
     let secret = random_text("");
     let link = NewSignInLink {
+        id: SignInLinkId::new(op.unix_ms(), random_array()),
         secret_hash: secret_hash(&secret),
         role: Role::PlatformAdmin,
         organization_id: None,
@@ -28,7 +30,7 @@ pub async fn link_create(op: &OpContext) -> Result<Zeroizing<String>, AppError> 
     let mut tx = op.app().datastore().begin_system(&scope).await?;
     tx.sign_in_link_insert(&link).await?;
     let detail = serde_json::json!({ "role": link.role });
-    tx.audit_append(None, &op.audit(Action::SignInLinkCreate, "sign_in_link", detail))
+    tx.audit_append(None, &op.audit(Action::SignInLinkCreate, link.id, detail))
         .await?;
     tx.commit().await?;
     Ok(secret)
@@ -49,6 +51,7 @@ impl App {
         &self,
         link_secret: &str,
         user_agent: &str,
+        request_id: &RequestId,
     ) -> Result<(Zeroizing<String>, AuthenticatedSession), AppError> {
         let now = clock::now();
         let secret = random_text("");
@@ -58,6 +61,7 @@ impl App {
             created_at: now,
             expires_at: now + SESSION_LIFETIME,
             user_agent: user_agent.to_owned(),
+            entry: entry(now, request_id),
         };
         let link_secret = secret_hash(link_secret);
         let turn = self.caller_look_ups().turn(link_secret).await?;
@@ -89,9 +93,18 @@ impl App {
     }
 
     /// Ends the session of this cookie. One that is over is no error.
-    pub async fn sign_out(&self, cookie: &str) -> Result<(), AppError> {
+    pub async fn sign_out(&self, cookie: &str, request_id: &RequestId) -> Result<(), AppError> {
+        let now = clock::now();
         let mut tx = self.datastore().begin_auth().await?;
-        tx.session_delete(&secret_hash(cookie)).await?;
+        tx.session_delete(&secret_hash(cookie), now, &entry(now, request_id))
+            .await?;
         Ok(tx.commit().await?)
+    }
+}
+
+fn entry(now: OffsetDateTime, request_id: &RequestId) -> SessionEntry {
+    SessionEntry {
+        id: AuditEventId::new(clock::unix_ms(now), random_array()),
+        request_id: request_id.to_string(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use data_encoding::HEXLOWER;
 use futures_util::Stream;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -143,12 +144,12 @@ impl FleetService for Fleet {
         request: Request<RenewCertificateRequest>,
     ) -> Result<Response<RenewCertificateResponse>, Status> {
         let (node, presented) = self.node(&request).await?;
-        let request = request.into_inner();
+        let (request, now) = (request.into_inner(), clock::now());
         let certificate = NodeCertificate::issue(
             self.app.authority(),
             &request.certificate_request,
             node.id.uuid(),
-            clock::now(),
+            now,
         )
         .map_err(refused)?;
         let mut tx = self
@@ -157,9 +158,22 @@ impl FleetService for Fleet {
             .begin_system(&Scope::system("fleet"))
             .await
             .map_err(away)?;
-        tx.node_certificate_renew(node.id, &presented.sha256, &Sha256::digest(&certificate).into())
+        let sha256: [u8; 32] = Sha256::digest(&certificate).into();
+        tx.node_certificate_renew(node.id, &presented.sha256, &sha256)
             .await
             .map_err(away)?;
+        let event = NewAuditEvent {
+            id: AuditEventId::new(clock::unix_ms(now), random_array()),
+            action: Action::SystemRun,
+            target: node.id.to_string(),
+            detail: json!({
+                "certificate_renewed": HEXLOWER.encode(&sha256),
+                "asked_with": HEXLOWER.encode(&presented.sha256),
+            }),
+            request_id: String::new(),
+            at: now,
+        };
+        tx.audit_append(None, &event).await.map_err(away)?;
         tx.commit().await.map_err(away)?;
         tracing::info!(node = %node.id, "a node renewed its certificate");
         Ok(Response::new(RenewCertificateResponse { certificate }))

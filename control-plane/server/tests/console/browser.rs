@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 use tollway::{
-    secrets::{random_text, secret_hash},
+    secrets::{random_array, random_text, secret_hash},
     serve::{ControlPlane, ServeSettings},
 };
 use tollway_authz::Scope;
@@ -13,7 +13,7 @@ use tollway_datastore::{
     NewSignInLink,
     testing::{self, TestDatabase},
 };
-use tollway_model::Role;
+use tollway_model::{Role, SignInLinkId};
 
 /// A running control plane; gone with the test's process.
 pub(crate) struct World {
@@ -118,6 +118,7 @@ impl World {
         let datastore = self.database.datastore().await;
         let mut tx = datastore.begin_system(&Scope::system("test")).await.unwrap();
         tx.sign_in_link_insert(&NewSignInLink {
+            id: SignInLinkId::new(1, random_array()),
             secret_hash: secret_hash(&secret),
             role,
             organization_id,

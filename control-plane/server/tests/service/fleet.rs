@@ -483,6 +483,19 @@ async fn a_renewed_certificate_replaces_the_old_one_once_it_is_seen() {
         node.try_attach(None).await.err().unwrap().code(),
         Code::PermissionDenied
     );
+    // Each one stands in the audit log, with the certificate that it was asked for with.
+    let renewals: Vec<(String, String)> = sqlx::query_as(
+        "SELECT detail ->> 'asked_with', detail ->> 'certificate_renewed'
+         FROM audit_event
+         WHERE target = $1
+           AND detail ? 'certificate_renewed'
+         ORDER BY at",
+    )
+    .bind(&node.enrolled.node_id)
+    .fetch_all(&mut service.database.superuser().await)
+    .await
+    .unwrap();
+    assert_eq!((renewals.len(), &renewals[0].1), (2, &renewals[1].0));
 }
 
 #[tokio::test]

@@ -59,11 +59,12 @@ pub(super) async fn sign_in(
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    match app.sign_in(secret, browser).await {
+    let request_id = request_id.map_or_else(RequestId::generate, |axum::Extension(id)| id);
+    match app.sign_in(secret, browser, &request_id).await {
         Ok((session, _)) => {
             // The browser forgets the session that it had; nobody else shall go on with it.
             if let Some(before) = cookie::read(&headers)
-                && let Err(error) = app.sign_out(&before).await
+                && let Err(error) = app.sign_out(&before, &request_id).await
             {
                 tracing::warn!(
                     error = crate::app::chain(&error),
@@ -79,10 +80,8 @@ pub(super) async fn sign_in(
         Err(error) => match Problem::from(error) {
             problem if problem.code == ProblemCode::Unauthorized => again(USED),
             problem => {
-                let request_id = request_id
-                    .map(|axum::Extension(id)| id.to_string())
-                    .unwrap_or_default();
-                reply::error(page_error::page(problem, Shell::anonymous(), &request_id), false)
+                let page = page_error::page(problem, Shell::anonymous(), request_id.as_str());
+                reply::error(page, false)
             }
         },
     }
@@ -91,11 +90,13 @@ pub(super) async fn sign_in(
 /// Ends the session.
 pub(super) async fn sign_out(
     State(app): State<App>,
+    request_id: Option<axum::Extension<RequestId>>,
     headers: HeaderMap,
     MarkedForm(_): MarkedForm<Button>,
 ) -> Result<Response, super::PageError> {
     if let Some(session) = cookie::read(&headers) {
-        app.sign_out(&session).await?;
+        let request_id = request_id.map_or_else(RequestId::generate, |axum::Extension(id)| id);
+        app.sign_out(&session, &request_id).await?;
     }
     Ok((
         [(header::SET_COOKIE, cookie::clear(&headers))],
