@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
-use tollway_model::{AttachmentId, BootId, CellId, Label, Node, NodeId};
+use tollway_model::{AttachmentId, BootId, CellId, ClientUrl, Label, Node, NodeId};
 
 use crate::bounds::TEXT_LENGTH_MAX;
 use crate::error::{DatastoreError, failed_to};
@@ -45,8 +45,8 @@ pub struct Hello {
     pub boot_id: BootId,
     /// What it runs.
     pub software_version: String,
-    /// Where clients reach it.
-    pub client_url: String,
+    /// Where clients reach it; `None` when it did not say, or said nothing that can be one.
+    pub client_url: Option<ClientUrl>,
 }
 
 pub(crate) fn node_from_row(row: &PgRow) -> Result<Node, DatastoreError> {
@@ -209,7 +209,7 @@ impl SystemTx {
         .bind(hello.attachment_id.uuid())
         .bind(hello.boot_id.uuid())
         .bind(bounded_text(&hello.software_version, TEXT_LENGTH_MAX))
-        .bind(bounded_text(&hello.client_url, TEXT_LENGTH_MAX))
+        .bind(hello.client_url.as_ref().map_or("", ClientUrl::as_str))
         .execute(self.connection())
         .await
         .map_err(failed_to("note that the node connected"))?;

@@ -253,7 +253,7 @@ pub(crate) fn hello(attachment_id: AttachmentId) -> Hello {
         attachment_id,
         boot_id: fresh_boot(),
         software_version: "0.1.0".into(),
-        client_url: "nats://127.0.0.1:4222".into(),
+        client_url: Some("nats://127.0.0.1:4222".parse().unwrap()),
     }
 }
 

@@ -142,7 +142,7 @@ async fn the_end_of_an_old_stream_is_not_the_end_of_the_new_one() {
     assert!(read.connected);
     assert_eq!(
         (read.boot_id, read.client_url),
-        (Some(greeting.boot_id), greeting.client_url)
+        (Some(greeting.boot_id), greeting.client_url.unwrap().to_string())
     );
     tx.node_disconnected(node.id, new).await.unwrap();
     assert!(!tx.node_get(node.id).await.unwrap().unwrap().connected);

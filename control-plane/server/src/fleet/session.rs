@@ -4,7 +4,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tollway_authz::Scope;
 use tollway_datastore::{DatastoreError, Hello};
-use tollway_model::{AttachmentId, BootId, Node};
+use tollway_model::{AttachmentId, BootId, ClientUrl, Node};
 use tollway_proto::fleet::{ControlMessage, NodeMessage, Welcome, control_message, node_message};
 use tonic::{Status, Streaming};
 
@@ -114,13 +114,32 @@ impl Session {
             .parse()
             .map_err(|_| Status::invalid_argument("boot_id must be a UUID"))?;
         let held = hello.cursor.map(Held::from);
+        let client_url = self.client_url(&hello.client_url);
         let hello = Hello {
             attachment_id: AttachmentId::new(clock::unix_ms(clock::now()), random_array()),
             boot_id,
             software_version: hello.software_version,
-            client_url: hello.client_url,
+            client_url,
         };
         Ok((hello, held))
+    }
+
+    /// Where the node says that clients reach it. What is no such URL is left out, because people paste it;
+    /// the node is not: its accounts need what changes, whatever it calls itself.
+    fn client_url(&self, said: &str) -> Option<ClientUrl> {
+        if said.is_empty() {
+            return None;
+        }
+        match said.parse() {
+            Ok(url) => Some(url),
+            Err(error) => {
+                tracing::warn!(
+                    node = %self.node.id, node_name = %self.node.name, said, reason = %error,
+                    "the node's client URL is left out; start it with another --client-url"
+                );
+                None
+            }
+        }
     }
 
     async fn connected(&self, hello: &Hello) -> Result<(), DatastoreError> {

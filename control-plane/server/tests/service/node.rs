@@ -256,13 +256,17 @@ impl FakeNode {
     }
 
     pub(crate) async fn try_attach(&self, cursor: Option<Cursor>) -> Result<Attached, Status> {
-        let (to_control, messages) = mpsc::channel(16);
-        let hello = Hello {
+        self.try_attach_as(Hello {
             software_version: "test".into(),
             boot_id: self.boot_id.clone(),
             cursor,
             client_url: "nats://127.0.0.1:4222".into(),
-        };
+        })
+        .await
+    }
+
+    pub(crate) async fn try_attach_as(&self, hello: Hello) -> Result<Attached, Status> {
+        let (to_control, messages) = mpsc::channel(16);
         to_control
             .send(NodeMessage {
                 message: Some(node_message::Message::Hello(hello)),
