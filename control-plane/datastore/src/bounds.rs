@@ -35,6 +35,20 @@ pub(crate) const TEXT_LENGTH_MAX: usize = 500;
 /// How far ahead of our clock the hour of a usage row may begin: clocks differ, hours do not lie.
 pub(crate) const USAGE_AHEAD_MAX: Duration = Duration::from_secs(3600);
 
+/// How long ago the hour of a usage row may have begun: longer than any month, which is billed by then. A
+/// node that was away for longer is not billed for what came before.
+pub(crate) const USAGE_LATE_MAX: Duration = Duration::from_secs(35 * 24 * 3600);
+
+/// Messages that one run of a node may count for one account in one hour, in each direction: 278 million a
+/// second, which no machine handles.
+pub(crate) const USAGE_HOUR_MESSAGES_MAX: u64 = 1_000_000_000_000;
+
+/// Bytes, likewise: 278 gigabytes a second.
+pub(crate) const USAGE_HOUR_BYTES_MAX: u64 = 1_000_000_000_000_000;
+
+/// Connections opened, likewise: 278 thousand a second.
+pub(crate) const USAGE_HOUR_CONNECTIONS_MAX: u64 = 1_000_000_000;
+
 /// How long the mark of a revision stays after a cell's node went past it, and with it the tombstones of
 /// accounts that were deleted by then. Longer than a stream that nobody reads any more can stay open.
 pub const REVISION_MARK_KEEP: Duration = Duration::from_secs(24 * 3600);

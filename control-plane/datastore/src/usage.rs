@@ -4,7 +4,10 @@ use time::OffsetDateTime;
 use tollway_model::{AccountId, AccountUsage, NodeId, UsageHour, UsageRow, UsageTotals};
 use uuid::Uuid;
 
-use crate::bounds::USAGE_AHEAD_MAX;
+use crate::bounds::{
+    USAGE_AHEAD_MAX, USAGE_HOUR_BYTES_MAX, USAGE_HOUR_CONNECTIONS_MAX, USAGE_HOUR_MESSAGES_MAX,
+    USAGE_LATE_MAX,
+};
 use crate::error::{DatastoreError, failed_to};
 use crate::row::{Reader, to_bigint};
 use crate::{SystemTx, TenantTx};
@@ -13,13 +16,31 @@ use crate::{SystemTx, TenantTx};
 const HOUR: i64 = 3600;
 
 /// What became of a node's report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageStored {
     /// Rows that are in the ledger now, be it from this report or from an earlier one.
     pub stored: usize,
-    /// Rows that were left out: of accounts that the node's cell was never given, or of hours that do not
-    /// begin on the hour or have not begun. Repeating them changes nothing.
-    pub dropped: usize,
+    /// Rows that were left out, of accounts that the node's cell was never given. Repeating these and the
+    /// next ones changes nothing.
+    pub foreign: usize,
+    /// Rows that were left out, of hours that do not begin on the hour, have not begun, or are too long ago.
+    pub untimely: usize,
+    /// Rows that were left out, of more than a node can do in an hour.
+    pub absurd: usize,
+}
+
+impl UsageStored {
+    /// Rows that were left out, for whatever reason.
+    pub fn left_out(&self) -> usize {
+        self.foreign + self.untimely + self.absurd
+    }
+}
+
+/// Whether a node can have counted this in one hour.
+fn is_possible(usage: &UsageTotals) -> bool {
+    usage.messages_in.max(usage.messages_out) <= USAGE_HOUR_MESSAGES_MAX
+        && usage.bytes_in.max(usage.bytes_out) <= USAGE_HOUR_BYTES_MAX
+        && usage.connections_opened <= USAGE_HOUR_CONNECTIONS_MAX
 }
 
 pub(crate) fn usage_from_row(row: &Reader<'_>) -> Result<UsageTotals, DatastoreError> {
@@ -46,15 +67,23 @@ struct UsageColumns {
 }
 
 impl UsageColumns {
-    /// Leaves out rows of hours that cannot be.
-    fn from_rows(rows: &[UsageRow], now: OffsetDateTime) -> Self {
-        let latest = now + USAGE_AHEAD_MAX;
+    /// Leaves out rows of hours and with counts that cannot be, and says how many.
+    fn from_rows(rows: &[UsageRow], now: OffsetDateTime) -> (Self, UsageStored) {
+        let times = now - USAGE_LATE_MAX..=now + USAGE_AHEAD_MAX;
         let mut columns = Self::default();
+        let mut outcome = UsageStored::default();
         for row in rows {
             let hour = match OffsetDateTime::from_unix_timestamp(row.hour_unix) {
-                Ok(hour) if row.hour_unix >= 0 && row.hour_unix % HOUR == 0 && hour <= latest => hour,
-                _ => continue,
+                Ok(hour) if row.hour_unix % HOUR == 0 && times.contains(&hour) => hour,
+                _ => {
+                    outcome.untimely += 1;
+                    continue;
+                }
             };
+            if !is_possible(&row.usage) {
+                outcome.absurd += 1;
+                continue;
+            }
             columns.boots.push(row.boot_id.uuid());
             columns.accounts.push(row.account.to_string());
             columns.hours.push(hour);
@@ -66,7 +95,7 @@ impl UsageColumns {
                 .connections_opened
                 .push(to_bigint(row.usage.connections_opened));
         }
-        columns
+        (columns, outcome)
     }
 }
 
@@ -74,14 +103,16 @@ impl SystemTx {
     /// Stores what a node counted. Values are cumulative within (boot, account, hour) and only grow, so a
     /// report that is repeated, late or out of order counts once.
     ///
-    /// A node bills only accounts that its own cell was given at some time.
+    /// A node bills only accounts that its own cell was given at some time, only hours of the last
+    /// [`USAGE_LATE_MAX`], and no more than a node can do.
     pub async fn usage_store(
         &mut self,
         node: NodeId,
         rows: &[UsageRow],
         now: OffsetDateTime,
     ) -> Result<UsageStored, DatastoreError> {
-        let columns = UsageColumns::from_rows(rows, now);
+        let (columns, mut outcome) = UsageColumns::from_rows(rows, now);
+        let possible = columns.boots.len();
         // The rows are written in the order of their key: two transactions then cannot wait for each other.
         let stored: i64 = sqlx::query_scalar(
             "WITH known AS (
@@ -134,11 +165,9 @@ impl SystemTx {
         .fetch_one(self.connection())
         .await
         .map_err(failed_to("store usage"))?;
-        let stored = usize::try_from(stored).unwrap_or_default();
-        Ok(UsageStored {
-            stored,
-            dropped: rows.len().saturating_sub(stored),
-        })
+        outcome.stored = usize::try_from(stored).unwrap_or_default();
+        outcome.foreign = possible.saturating_sub(outcome.stored);
+        Ok(outcome)
     }
 }
 

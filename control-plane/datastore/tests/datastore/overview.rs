@@ -30,7 +30,7 @@ async fn rollouts_and_hours_of_many_accounts_are_those_of_each() {
         row(&stranger, hour),
     ];
     let mut tx = world.system().await;
-    assert_eq!(tx.usage_store(node.id, &rows, now()).await.unwrap().dropped, 0);
+    assert_eq!(tx.usage_store(node.id, &rows, now()).await.unwrap().left_out(), 0);
     tx.commit().await.unwrap();
 
     // Ids of another organization are asked for, and not answered.

@@ -54,7 +54,7 @@ async fn a_report_that_is_repeated_late_or_out_of_order_counts_once() {
             stored,
             UsageStored {
                 stored: 1,
-                dropped: 0
+                ..UsageStored::default()
             }
         );
     }
@@ -76,7 +76,7 @@ async fn runs_of_a_node_and_hours_add_up() {
         // The same row twice in one report counts once.
         row(&account, second, HOUR, 15),
     ];
-    assert_eq!(store(&world, &node, &rows).await.dropped, 0);
+    assert_eq!(store(&world, &node, &rows).await.left_out(), 0);
     let read = hours(&world, &account).await;
     let counts: Vec<_> = read
         .iter()
@@ -113,8 +113,8 @@ async fn a_node_cannot_bill_an_account_of_another_cell_nor_one_that_is_not_there
     assert_eq!(
         store(&world, &other_node, &rows).await,
         UsageStored {
-            stored: 0,
-            dropped: 2
+            foreign: 2,
+            ..UsageStored::default()
         }
     );
     assert_eq!(hours(&world, &account).await, []);
@@ -122,14 +122,15 @@ async fn a_node_cannot_bill_an_account_of_another_cell_nor_one_that_is_not_there
         store(&world, &node, &rows).await,
         UsageStored {
             stored: 1,
-            dropped: 1
+            foreign: 1,
+            ..UsageStored::default()
         }
     );
     assert_eq!(hours(&world, &account).await.len(), 1);
 }
 
 #[tokio::test]
-async fn hours_that_cannot_be_are_left_out_and_counts_that_do_not_fit_do_not_turn_negative() {
+async fn hours_that_cannot_be_are_left_out() {
     let world = World::new().await;
     let (account, node) = (world.account("orders").await, world.node(world.cell.id).await);
     let boot = fresh_boot();
@@ -137,19 +138,61 @@ async fn hours_that_cannot_be_are_left_out_and_counts_that_do_not_fit_do_not_tur
     askew.hour_unix += 1;
     let mut never = row(&account, boot, HOUR, 1);
     never.hour_unix = i64::MIN;
-    let mut huge = row(&account, boot, HOUR, 1);
-    huge.usage.bytes_in = u64::MAX;
-    let future = row(&account, boot, HOUR + time::Duration::hours(2), 1);
-    let next = row(&account, boot, HOUR + time::Duration::hours(1), 1);
-    let stored = store(&world, &node, &[askew, never, future, huge, next]).await;
+    let mut before_time = row(&account, boot, HOUR, 1);
+    before_time.hour_unix = -3600;
+    let at = |hours| row(&account, boot, HOUR + time::Duration::hours(hours), 1);
+    // The hour that begins 35 days before now is half over by then: the next one is the first that counts.
+    let (too_late, late) = (at(-35 * 24), at(-35 * 24 + 1));
+    let (next, future) = (at(1), at(2));
+    let rows = [askew, never, before_time, too_late, late, next, future];
     assert_eq!(
-        stored,
+        store(&world, &node, &rows).await,
         UsageStored {
             stored: 2,
-            dropped: 3
+            untimely: 5,
+            ..UsageStored::default()
         }
     );
-    assert_eq!(hours(&world, &account).await[0].usage.bytes_in, i64::MAX as u64);
+}
+
+#[tokio::test]
+async fn more_than_a_node_can_do_in_an_hour_is_not_billed() {
+    let world = World::new().await;
+    let (account, node) = (world.account("orders").await, world.node(world.cell.id).await);
+    let boot = fresh_boot();
+    let most = UsageTotals {
+        messages_in: 1_000_000_000_000,
+        bytes_in: 1_000_000_000_000_000,
+        messages_out: 1_000_000_000_000,
+        bytes_out: 1_000_000_000_000_000,
+        connections_opened: 1_000_000_000,
+    };
+    let with = |usage| UsageRow {
+        usage,
+        ..row(&account, boot, HOUR, 1)
+    };
+    let beyond = |raise: fn(&mut UsageTotals)| {
+        let mut usage = most;
+        raise(&mut usage);
+        with(usage)
+    };
+    let rows = [
+        beyond(|usage| usage.messages_in += 1),
+        beyond(|usage| usage.bytes_in = u64::MAX),
+        beyond(|usage| usage.messages_out = i64::MAX as u64),
+        beyond(|usage| usage.bytes_out += 1),
+        beyond(|usage| usage.connections_opened += 1),
+        with(most),
+    ];
+    assert_eq!(
+        store(&world, &node, &rows).await,
+        UsageStored {
+            stored: 1,
+            absurd: 5,
+            ..UsageStored::default()
+        }
+    );
+    assert_eq!(hours(&world, &account).await[0].usage, most);
 }
 
 #[tokio::test]

@@ -136,9 +136,13 @@ impl Recorder<'_> {
             }
         };
         self.app.metrics().usage_rows_stored(stored.stored as u64);
-        if stored.dropped + unreadable > 0 {
+        if stored.left_out() + unreadable > 0 {
             tracing::warn!(
-                dropped = stored.dropped,
+                node = %self.node.id,
+                node_name = %self.node.name,
+                foreign = stored.foreign,
+                untimely = stored.untimely,
+                absurd = stored.absurd,
                 unreadable,
                 "rows of a usage report were left out"
             );
