@@ -6,8 +6,8 @@ use tollway_authz::{Action, Scope};
 use tollway_claims::{KeyKind, Signer};
 use tollway_datastore::{AccountInsertError, AccountSeeds, CellPlaceError, NewAccount, TenantTx};
 use tollway_model::{
-    Account, AccountId, AccountLimits, AccountLimitsChange, AccountRef, InvalidTransition, Name,
-    OrganizationId, SuspendedBy, SuspensionReason,
+    Account, AccountId, AccountLimits, AccountLimitsChange, AccountRef, InvalidFields, InvalidTransition,
+    Name, OrganizationId, SuspendedBy, SuspensionReason,
 };
 
 use super::{
@@ -36,7 +36,7 @@ pub async fn create(
     };
     let limits = match new.limits {
         Some(limits) => AccountLimits::new(limits.connections, limits.subscriptions, limits.payload_bytes)
-            .map_err(|fields| Problem::invalid_fields("limits", fields))?,
+            .map_err(invalid_limits)?,
         None => AccountLimits::default(),
     };
     let limits_granted = if op.principal().may(Action::AccountGrant) {
@@ -44,7 +44,7 @@ pub async fn create(
     } else {
         AccountLimits::default()
     };
-    check_grant(&limits, &limits_granted)?;
+    limits.check_within(&limits_granted).map_err(invalid_limits)?;
 
     let mut tx = op.app().datastore().begin(&scope).await?;
     let wrapped = tx.data_key_get().await?.ok_or(ProblemCode::NotFound)?;
@@ -130,18 +130,13 @@ pub async fn update(
         subscriptions: change.limits.subscriptions,
         payload_bytes: change.limits.payload_bytes,
     };
-    let changed = |limits: AccountLimits| {
-        limits
-            .changed(&change)
-            .map_err(|fields| Problem::invalid_fields("limits", fields))
-    };
-    account.limits = changed(before)?;
+    account.limits = before.changed(&change).map_err(invalid_limits)?;
     if op.principal().may(Action::AccountGrant) {
-        account.limits_granted = changed(granted_before)?;
+        account.limits_granted = granted_before.changed(&change).map_err(invalid_limits)?;
     }
-    check_grant(&account.limits, &account.limits_granted)?;
-    tx.account_limits_set(account.id, &account.limits, &account.limits_granted)
-        .await?;
+    let (limits, granted) = (&account.limits, &account.limits_granted);
+    limits.check_within(granted).map_err(invalid_limits)?;
+    tx.account_limits_set(account.id, limits, granted).await?;
     let detail = json!({
         "before": api::AccountLimits::from(before),
         "after": api::AccountLimits::from(account.limits),
@@ -226,10 +221,8 @@ fn hand_of(op: &OpContext) -> SuspendedBy {
     }
 }
 
-fn check_grant(limits: &AccountLimits, granted: &AccountLimits) -> Result<(), Problem> {
-    limits
-        .check_within(granted)
-        .map_err(|fields| Problem::invalid_fields("limits", fields))
+fn invalid_limits(fields: InvalidFields) -> AppError {
+    Problem::invalid_fields("limits", fields).into()
 }
 
 /// The account, which nobody else changes until the transaction ends.
