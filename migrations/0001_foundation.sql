@@ -263,6 +263,8 @@ CREATE TABLE issuance (
     FOREIGN KEY (organization_id, account_id, user_id) REFERENCES account_user (organization_id, account_id, id)
 );
 CREATE INDEX issuance_by_organization ON issuance (organization_id, user_id, id);
+-- For those that have not ended by themselves, counted whenever one is issued.
+CREATE INDEX issuance_by_account ON issuance (account_id, expires_at);
 CREATE INDEX issuance_revoked ON issuance (account_id) WHERE revoked_at IS NOT NULL;
 
 -- What a cell should hold, one row per account. A row's revision is the

@@ -75,6 +75,9 @@ problem_codes! {
     /// The organization still has accounts.
     OrganizationNotEmpty = "organization_not_empty", 409, "The organization still has accounts",
         "Delete its accounts first.";
+    /// The user or the account has as many credentials as it may have.
+    TooManyCredentials = "too_many_credentials", 409, "There are too many credentials",
+        "Revoke credentials that the user no longer needs; issue with `lifetime_seconds`, so that they end by themselves.";
     /// There is no cell in which the account could live.
     NoCell = "no_cell", 409, "There is no cell to place the account in",
         "Create a cell and let a node join it, or name an existing cell.";

@@ -20,6 +20,13 @@ pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// every few seconds; a control plane that died could not note the end of the stream.
 pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
 
+/// Credentials of one user that are good at the same time.
+pub const ISSUANCES_PER_USER_MAX: u32 = 1_000;
+
+/// Credentials of one account that have not ended by themselves. Revoked ones count: they stay in the
+/// account's document, which has to fit into 1 MiB, until they would have ended anyhow.
+pub const ISSUANCES_PER_ACCOUNT_MAX: u32 = 8_000;
+
 /// Refusals of a cell that are shown at once.
 pub(crate) const CELL_REFUSALS_SHOWN_MAX: i64 = 100;
 

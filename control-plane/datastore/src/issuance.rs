@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use tollway_model::{AccountId, Issuance, IssuanceId, OrganizationId, Page, PageRequest, UserId, UserKey};
 
 use crate::TenantTx;
+use crate::bounds::{ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX};
 use crate::error::{DatastoreError, failed_to};
 use crate::row::Reader;
 
@@ -31,6 +32,17 @@ pub enum IssuanceInsertError {
     /// The user or its account is not there, or was deleted.
     #[error("there is no such user")]
     UserNotFound,
+    /// The user has as many good credentials as it may have.
+    #[error(
+        "the user has {ISSUANCES_PER_USER_MAX} credentials that are good, the most that one may have: revoke some first"
+    )]
+    TooManyOfUser,
+    /// The account has as many credentials that did not end by themselves as it may have.
+    #[error(
+        "the account has {ISSUANCES_PER_ACCOUNT_MAX} credentials that did not end, revoked ones included, the most \
+         that one may have: issue with a lifetime, or use another account"
+    )]
+    TooManyOfAccount,
     /// The database did not do its part.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
@@ -56,6 +68,7 @@ impl TenantTx {
         if !self.account_hold(new.account_id).await? || !self.user_hold(new.account_id, new.user_id).await? {
             return Err(IssuanceInsertError::UserNotFound);
         }
+        self.issuance_bounds_check(new).await?;
         let organization = self.organization().uuid();
         let row = sqlx::query(
             "INSERT INTO issuance (id, organization_id, account_id, user_id, public_key, issued_at, expires_at)
@@ -73,6 +86,36 @@ impl TenantTx {
         .await
         .map_err(failed_to("insert the issuance"))?;
         Ok(issuance_from_row(&row)?)
+    }
+
+    /// Whether one more fits. Several that are issued in the same moment may each see room: the bounds
+    /// are a good deal below what would do harm.
+    async fn issuance_bounds_check(&mut self, new: &NewIssuance) -> Result<(), IssuanceInsertError> {
+        let organization = self.organization().uuid();
+        let row = sqlx::query(
+            "SELECT
+                 count(*) AS of_account,
+                 count(*) FILTER (WHERE user_id = $3 AND revoked_at IS NULL) AS of_user
+             FROM issuance
+             WHERE organization_id = $1
+               AND account_id = $2
+               AND (expires_at IS NULL OR expires_at > $4)",
+        )
+        .bind(organization)
+        .bind(new.account_id.uuid())
+        .bind(new.user_id.uuid())
+        .bind(new.issued_at)
+        .fetch_one(self.connection())
+        .await
+        .map_err(failed_to("count what was issued"))?;
+        let row = Reader::new(&row, "issuance", "of_account");
+        if row.count("of_user")? >= u64::from(ISSUANCES_PER_USER_MAX) {
+            return Err(IssuanceInsertError::TooManyOfUser);
+        }
+        if row.count("of_account")? >= u64::from(ISSUANCES_PER_ACCOUNT_MAX) {
+            return Err(IssuanceInsertError::TooManyOfAccount);
+        }
+        Ok(())
     }
 
     /// What was issued for a user, in the order of time.

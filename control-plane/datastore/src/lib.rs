@@ -69,7 +69,7 @@ pub use account_document::{NewDocument, PublishError};
 pub use account_live::LiveRow;
 pub use api_token::NewApiToken;
 pub use audit::NewAuditEvent;
-pub use bounds::{NODE_SILENCE_MAX, REVISION_MARK_KEEP};
+pub use bounds::{ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX, NODE_SILENCE_MAX, REVISION_MARK_KEEP};
 pub use cell::{CellInsertError, CellPlaceError, NewCell};
 pub use cell_feed::{Acknowledged, Acknowledgement};
 pub use certificate_authority::CertificateAuthorityRecord;

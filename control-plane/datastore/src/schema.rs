@@ -29,7 +29,10 @@ pub(crate) async fn check(pool: &PgPool, user: &str) -> Result<Schema, MigrateEr
         "SELECT
              EXISTS (
                  SELECT FROM pg_catalog.pg_class
+                 JOIN pg_catalog.pg_roles ON rolname = 'app_system'
                  WHERE relname = '_sqlx_migrations' AND relkind = 'r'
+                   -- The first migration grants it; until then somebody else is in the middle of it.
+                   AND has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
              ),
              (
                  SELECT count(*)

@@ -2,12 +2,41 @@
 
 use std::time::Duration;
 
+use tollway_datastore::ISSUANCES_PER_ACCOUNT_MAX;
+
 /// Largest body of a REST call, and largest message of a gRPC call.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest body of a call whose caller is not known.
+pub const ANONYMOUS_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Connections to the public port, and to the internal one; more wait in the listen queue.
 pub const PUBLIC_CONNECTIONS_MAX: usize = 4_096;
+/// Of these, connections of one address (of one /64 network of IPv6): half, which is enough for a proxy in
+/// front of everything.
+pub const PUBLIC_CONNECTIONS_PER_PEER_MAX: usize = PUBLIC_CONNECTIONS_MAX / 2;
+/// How long a connection may be without a call. Pings are no calls.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a connection may last, whatever it is used for.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
+/// How long a connection has for its open calls when it was told to end; no call takes longer.
+pub const CONNECTION_CLOSE_WAIT: Duration = Duration::from_secs(15);
 /// Calls at the same time on one HTTP/2 connection.
-pub const CONNECTION_STREAMS_MAX: u32 = 256;
+pub const CONNECTION_STREAMS_MAX: u32 = 64;
+/// What a client may send on one HTTP/2 connection before any of it is read, and what is kept of one
+/// answer that the client does not take.
+pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same for one call.
+pub const STREAM_BUFFER_BYTES_MAX: u32 = 64 * 1024;
+/// What is kept of what came on an HTTP/1 connection.
+pub const HTTP1_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Bodies that are being read, of all calls together; further ones wait.
+pub const OPEN_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long the body of a call may take.
+pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// A body that was refused unread is taken off an HTTP/1 connection when no more than this is left of it;
+/// the connection is closed otherwise.
+pub const BODY_DRAIN_BYTES_MAX: u64 = 64 * 1024;
+/// How long that may take.
+pub const BODY_DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// Headers of one call.
 pub const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
 /// How long a client may take to send the headers of a call.
@@ -26,6 +55,8 @@ pub const NODE_INBOX_RECORDS_MAX: usize = 64;
 pub const NODE_OUTBOX_MESSAGES_MAX: usize = 32;
 /// Requests that wait for answers of one node.
 pub const NODE_REQUESTS_MAX: usize = 256;
+/// Of these, requests into one account: a service that does not answer holds up nobody else's.
+pub const NODE_REQUESTS_PER_ACCOUNT_MAX: usize = 16;
 /// Rows of one usage report; a node sends several reports when it has more.
 pub const USAGE_REPORT_ROWS_MAX: usize = 5_000;
 /// Accounts of one live report.
@@ -34,6 +65,13 @@ pub const LIVE_REPORT_ACCOUNTS_MAX: usize = 20_000;
 pub const ACK_REFUSALS_MAX: usize = 20_000;
 /// Calls that wait for a cell's acknowledgement, of all callers together.
 pub const APPLY_WAITERS_MAX: usize = 4_096;
+/// Of these, calls of one organization's own callers.
+pub const APPLY_WAITERS_PER_ORGANIZATION_MAX: usize = 64;
+/// How often it is looked up how far a cell came that somebody waits for: the acknowledgement may have
+/// come to another control plane.
+pub const CELL_PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// What one revocation adds to an account's document: a key, a time and their punctuation, in base64.
+pub const REVOCATION_BYTES_MAX: usize = 96;
 /// What a broker takes in the arguments of CONNECT, as the stock server does unless it is told otherwise.
 pub const CONNECT_BYTES_MAX: usize = 4_096;
 /// What CONNECT says beside the user's JWT: the signature and the options (260 bytes in the libraries of
@@ -58,9 +96,10 @@ pub const FLEET_CERTIFICATE_RENEW_INTERVAL: Duration = Duration::from_secs(24 * 
 pub const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// How long a TLS handshake may take.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
-/// TLS handshakes at the same time; more wait in the listen queue.
+/// TLS handshakes at the same time; a further one ends the oldest.
 pub const TLS_HANDSHAKES_MAX: usize = 512;
-/// Connections to the fleet port without a certificate; further ones are closed. Only nodes that enrol need one.
+/// Connections to the fleet port without a certificate; a further one ends the oldest. Only nodes that enrol
+/// need one, for a moment.
 pub const FLEET_STRANGERS_MAX: usize = 64;
 /// How long such a connection may last: long enough to enrol.
 pub const FLEET_STRANGER_WAIT: Duration = Duration::from_secs(30);
@@ -83,6 +122,8 @@ pub const REFUSED_CALLER_KEEP: Duration = Duration::from_secs(10);
 pub const READINESS_KEEP: Duration = Duration::from_secs(1);
 /// How long a call waits for a connection of the database pool.
 pub const DATABASE_ACQUIRE_WAIT: Duration = Duration::from_secs(2);
+/// How often a warning is repeated that callers can cause; those between are counted.
+pub const WARNING_REPEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long open calls and streams may take when the process stops.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);
 /// Shortest, usual and longest time that a request into an account waits.
@@ -99,12 +140,29 @@ const _: () = assert!(
     "a request's JWT must outlive the longest request"
 );
 const _: () = assert!(
+    ISSUANCES_PER_ACCOUNT_MAX as usize * REVOCATION_BYTES_MAX < tollway_claims::TOKEN_BYTES_MAX * 3 / 4,
+    "an account's document must fit when everything that was issued is revoked"
+);
+const _: () = assert!(
+    NODE_REQUESTS_PER_ACCOUNT_MAX * 4 <= NODE_REQUESTS_MAX,
+    "one account, or a few together, must leave room for the requests of others"
+);
+const _: () = assert!(
     2 * tollway_claims::TOKEN_BYTES_MAX + UPDATE_PART_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,
     "a part of an update with one huge account must fit into a message"
 );
 const _: () = assert!(
     NODE_SEEN_INTERVAL.as_secs() * 2 < tollway_datastore::NODE_SILENCE_MAX.as_secs(),
     "a node that is there must be noted in time"
+);
+const _: () = assert!(
+    16 * REQUEST_BODY_BYTES_MAX <= OPEN_BODIES_BYTES_MAX,
+    "a few large bodies must not keep all others waiting"
+);
+const _: () = assert!(
+    APPLY_WAIT.as_secs() < CONNECTION_CLOSE_WAIT.as_secs()
+        && REQUEST_TIMEOUT_MS_MAX as u64 / 1000 < CONNECTION_CLOSE_WAIT.as_secs(),
+    "a connection that ends must let its calls finish"
 );
 const _: () = assert!(
     REQUEST_BODY_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,

@@ -1,17 +1,20 @@
 //! What changes an account has to travel: compile, publish, and wait for the cell.
 
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout_at},
+};
 use tollway_api::{Problem, ProblemCode};
 use tollway_authz::Scope;
 use tollway_claims::{PublicKey, Signer};
 use tollway_datastore::{NewDocument, PublishError, TenantTx};
-use tollway_model::{Account, AccountId, AccountStage, OrganizationId};
+use tollway_model::{Account, AccountId, AccountRollout, AccountStage, OrganizationId};
 
 use super::{AppError, OpContext, Wait};
-use crate::{bounds::APPLY_WAIT, compile::AccountDocumentSource};
-
-/// How often a waiting call looks by itself: the acknowledgement may have come to another control plane.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+use crate::{
+    bounds::{APPLY_WAIT, CELL_PROGRESS_INTERVAL},
+    compile::AccountDocumentSource,
+};
 
 impl OpContext {
     /// Compiles, signs and publishes the account's next document. The last thing before the
@@ -24,7 +27,11 @@ impl OpContext {
         account: &Account,
     ) -> Result<(), AppError> {
         let version = account.version + 1;
-        let revocations = tx.account_revocations(account.id, self.now()).await?;
+        let revocations = match account.stage {
+            AccountStage::Serving => tx.account_revocations(account.id, self.now()).await?,
+            // Nobody is let in, so nobody has to be named; and nothing of it can keep us from saying so.
+            AccountStage::Suspended { .. } | AccountStage::Deleted { .. } => Vec::new(),
+        };
         let suspended = match &account.stage {
             AccountStage::Suspended { reason, .. } => Some(reason.as_str().to_owned()),
             AccountStage::Serving => None,
@@ -45,8 +52,11 @@ impl OpContext {
             suspended,
             version,
         };
-        let document = source
-            .compile(&self.app().operator().signer, self.now().unix_timestamp())
+        // A document with thousands of revocations takes a while, and other calls go on meanwhile.
+        let (app, now) = (self.app().clone(), self.now().unix_timestamp());
+        let document = spawn_blocking(move || source.compile(&app.operator().signer, now))
+            .await
+            .map_err(AppError::internal("finish the account's document"))?
             .map_err(AppError::internal("compile the account's document"))?;
         let new = NewDocument {
             version,
@@ -78,48 +88,71 @@ impl OpContext {
         }
         match wait {
             Wait::Stored => Ok(()),
-            Wait::Applied => self.applied(scope, account.id).await,
+            Wait::Applied => self.applied(scope, account).await,
         }
     }
 
     /// Waits until the account's newest document is served, or refused.
-    async fn applied(&self, scope: &Scope<OrganizationId>, account: AccountId) -> Result<(), AppError> {
-        let _place = self.app().apply_waiter()?;
+    async fn applied(&self, scope: &Scope<OrganizationId>, account: &Account) -> Result<(), AppError> {
+        let cell = account.cell.as_ref().ok_or(ProblemCode::NotFound)?.id;
         let deadline = Instant::now() + APPLY_WAIT;
-        let mut acknowledged = self.app().hub().watch_acknowledged();
-        loop {
-            // Seen before looking: an acknowledgement that comes between looking and waiting wakes us.
-            acknowledged.mark_unchanged();
-            let mut tx = self.app().datastore().begin(scope).await?;
-            let rollout = tx.account_rollout(account).await?.ok_or(ProblemCode::NotFound)?;
-            drop(tx);
-            if rollout.is_applied() {
-                return Ok(());
-            }
-            if let Some(refusal) = rollout.refused {
-                let detail = format!(
-                    "the cell {} refused the document: {} ({})",
-                    rollout.cell, refusal.reason, refusal.code
-                );
-                let error = tollway_api::FieldError::new("", refusal.code, refusal.reason);
-                return Err(Problem::new(ProblemCode::DocumentRefused)
-                    .with_detail(detail)
-                    .with_error(error)
-                    .into());
-            }
-            let look = (Instant::now() + LOOK_INTERVAL).min(deadline);
-            // A closed channel cannot be: we hold the hub. Either way, time decides.
-            let _ = timeout_at(look, acknowledged.changed()).await;
-            if Instant::now() >= deadline {
-                let detail = format!(
-                    "the change is stored as revision {} of the cell {}, which has applied {}; it stands, and is applied when the cell is back",
-                    rollout.revision, rollout.cell, rollout.applied_revision
-                );
-                return Err(Problem::new(ProblemCode::NotAppliedYet)
-                    .with_detail(detail)
-                    .into());
+        let mut rollout = match self.look(scope, account.id).await? {
+            Some(rollout) => rollout,
+            None => return Ok(()),
+        };
+        // Without a place nobody waits; what was changed is changed all the same.
+        let place = self.app().apply_waiters().take(scope);
+        if let Some(_place) = &place {
+            let mut progress = self.app().hub().progress(cell, self.app().fleet_datastore());
+            while timeout_at(deadline, progress.reached(rollout.revision))
+                .await
+                .is_ok()
+            {
+                rollout = match self.look(scope, account.id).await? {
+                    Some(rollout) => rollout,
+                    None => return Ok(()),
+                };
+                // The document was changed again, or the cell began a new epoch.
+                sleep(CELL_PROGRESS_INTERVAL).await;
             }
         }
+        let waited = match place {
+            Some(_) => "it stands",
+            None => "too many calls wait already, so this one did not; the change stands",
+        };
+        let detail = format!(
+            "the change is stored as revision {} of the cell {}, which has applied {}; {waited}, and is applied when the cell is back",
+            rollout.revision, rollout.cell, rollout.applied_revision
+        );
+        Err(Problem::new(ProblemCode::NotAppliedYet)
+            .with_detail(detail)
+            .into())
+    }
+
+    /// How far the account's newest document came; `None` when it is served, an error when it is refused.
+    async fn look(
+        &self,
+        scope: &Scope<OrganizationId>,
+        account: AccountId,
+    ) -> Result<Option<AccountRollout>, AppError> {
+        let mut tx = self.app().datastore().begin(scope).await?;
+        let rollout = tx.account_rollout(account).await?.ok_or(ProblemCode::NotFound)?;
+        drop(tx);
+        if rollout.is_applied() {
+            return Ok(None);
+        }
+        let Some(refusal) = rollout.refused else {
+            return Ok(Some(rollout));
+        };
+        let detail = format!(
+            "the cell {} refused the document: {} ({})",
+            rollout.cell, refusal.reason, refusal.code
+        );
+        let error = tollway_api::FieldError::new("", refusal.code, refusal.reason);
+        Err(Problem::new(ProblemCode::DocumentRefused)
+            .with_detail(detail)
+            .with_error(error)
+            .into())
     }
 
     /// The key that signs the account's users, opened for this call.

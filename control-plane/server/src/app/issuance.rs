@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use tollway_api::{self as api, Problem, ProblemCode};
+use tollway_api::{self as api, FieldError, Problem, ProblemCode};
 use tollway_authz::Action;
 use tollway_datastore::{IssuanceInsertError, NewIssuance};
 use tollway_model::{IssuanceId, UserId};
@@ -142,10 +142,20 @@ pub(super) fn lifetime(seconds: Option<u64>, max: u64) -> Result<Option<Duration
     }
 }
 
+/// `field` is what has too many: the user or the account.
+fn too_many(field: &str, error: &IssuanceInsertError) -> AppError {
+    Problem::new(ProblemCode::TooManyCredentials)
+        .with_detail(error.to_string())
+        .with_error(FieldError::new(field, "too_many", error.to_string()))
+        .into()
+}
+
 impl From<IssuanceInsertError> for AppError {
     fn from(error: IssuanceInsertError) -> Self {
         match error {
             IssuanceInsertError::UserNotFound => ProblemCode::NotFound.into(),
+            IssuanceInsertError::TooManyOfUser => too_many("user", &error),
+            IssuanceInsertError::TooManyOfAccount => too_many("account", &error),
             IssuanceInsertError::Datastore(error) => error.into(),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod api_token;
+mod apply_waiters;
 mod caller_look_up;
 pub mod cell;
 mod document;
@@ -23,11 +24,10 @@ pub mod user;
 
 use std::{fmt, sync::Arc};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tollway_api::ProblemCode;
 use tollway_claims::Signer;
 use tollway_datastore::Datastore;
 
+use apply_waiters::ApplyWaiters;
 use caller_look_up::CallerLookUps;
 pub use error::AppError;
 pub(crate) use error::chain;
@@ -35,9 +35,7 @@ pub use op::OpContext;
 pub use page::{PageParams, Wait};
 use readiness::Readiness;
 
-use crate::{
-    bounds::APPLY_WAITERS_MAX, fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey,
-};
+use crate::{fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey};
 
 /// Everything that calls share. Clones are the same one.
 #[derive(Clone)]
@@ -48,7 +46,7 @@ struct Shared {
     fleet_datastore: Datastore,
     caller_look_ups: CallerLookUps,
     readiness: Readiness,
-    apply_waiters: Semaphore,
+    apply_waiters: ApplyWaiters,
 }
 
 /// What an [`App`] is made of.
@@ -83,7 +81,7 @@ impl App {
             caller_look_ups: CallerLookUps::new(),
             readiness: Readiness::default(),
             parts,
-            apply_waiters: Semaphore::new(APPLY_WAITERS_MAX),
+            apply_waiters: ApplyWaiters::default(),
         }))
     }
 
@@ -97,7 +95,7 @@ impl App {
     }
 
     /// Where those who call wait until it is known who they are.
-    pub(super) fn caller_look_ups(&self) -> &CallerLookUps {
+    fn caller_look_ups(&self) -> &CallerLookUps {
         &self.0.caller_look_ups
     }
 
@@ -113,12 +111,9 @@ impl App {
         &self.0.parts.authority
     }
 
-    /// A place among the calls that wait for cells; there are only so many.
-    pub(crate) fn apply_waiter(&self) -> Result<SemaphorePermit<'_>, AppError> {
-        self.0
-            .apply_waiters
-            .try_acquire()
-            .map_err(|_| ProblemCode::Overloaded.into())
+    /// The calls that wait for cells.
+    fn apply_waiters(&self) -> &ApplyWaiters {
+        &self.0.apply_waiters
     }
 
     pub(crate) fn hub(&self) -> &FleetHub {

@@ -78,6 +78,9 @@ impl From<LaneError> for AppError {
         match error {
             LaneError::Away => ProblemCode::CellAway.into(),
             LaneError::Overloaded => ProblemCode::Overloaded.into(),
+            LaneError::AccountBusy => Problem::new(ProblemCode::Overloaded)
+                .with_detail(error.to_string())
+                .into(),
             LaneError::DeadlineExceeded => ProblemCode::DeadlineExceeded.into(),
             LaneError::Failed { code, .. } if code == "no_responders" => ProblemCode::NoResponders.into(),
             LaneError::Failed { code, reason } => Problem::new(ProblemCode::RequestRefused)

@@ -76,8 +76,12 @@ impl AccountDocumentSource {
             ..NatsLimits::unlimited()
         };
         claims.signing_keys = vec![self.signing_key.into()];
-        for (user, until) in &self.revocations {
-            claims.revocations.revoke(*user, *until);
+        // Where nobody is let in, nobody has to be named; the next document that lets users in names them
+        // again. So an account can be suspended and deleted however much was revoked in it.
+        if self.suspended.is_none() {
+            for (user, until) in &self.revocations {
+                claims.revocations.revoke(*user, *until);
+            }
         }
         claims.tollway = Some(TollwayClaim {
             version: self.version,
@@ -164,6 +168,29 @@ mod tests {
         let document = source.compile(&signing, 2_000).unwrap();
         let statement = trust.verify_statement(&document.statement_jwt, 2_001).unwrap();
         assert_eq!(statement.suspended.as_deref(), Some("unpaid"));
+    }
+
+    #[test]
+    fn document_that_lets_nobody_in_is_small_whatever_was_revoked() {
+        let (signing, _) = operator();
+        let revocations = (0..12_000_u32)
+            .map(|number| {
+                let mut seed = [0; 32];
+                seed[..4].copy_from_slice(&number.to_le_bytes());
+                (Signer::generate(KeyKind::User, seed).public(), 1_700_000_000)
+            })
+            .collect();
+        let mut source = AccountDocumentSource {
+            revocations,
+            ..source()
+        };
+        assert!(matches!(
+            source.compile(&signing, 2_000),
+            Err(CompileError::Sign { .. })
+        ));
+        source.suspended = Some("unpaid".into());
+        let document = source.compile(&signing, 2_000).unwrap();
+        assert!(document.account_jwt.len() < 2_000);
     }
 
     #[test]

@@ -9,15 +9,16 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, watch},
-    time::Duration,
-};
+use tokio::{sync::Notify, time::Duration};
 use tokio_util::sync::CancellationToken;
+use tollway_datastore::Datastore;
 use tollway_model::{CellId, NodeId};
 use tollway_proto::fleet::{Reply, Request};
 
-use super::lane::{Lane, LaneError};
+use super::{
+    lane::{Lane, LaneError},
+    progress::{CellProgress, ProgressOfCells},
+};
 use crate::metrics::Metrics;
 
 /// The attached nodes. Clones share them.
@@ -30,8 +31,7 @@ pub struct FleetHub(Arc<Inner>);
 struct Inner {
     attached: Mutex<HashMap<NodeId, Attached>>,
     last_stream: AtomicU64,
-    /// Counts what was acknowledged, so that whoever waits for a cell looks again.
-    acknowledged: watch::Sender<u64>,
+    progress: ProgressOfCells,
     metrics: Metrics,
 }
 
@@ -61,7 +61,7 @@ impl FleetHub {
         Self(Arc::new(Inner {
             attached: Mutex::default(),
             last_stream: AtomicU64::new(0),
-            acknowledged: watch::Sender::new(0),
+            progress: ProgressOfCells::default(),
             metrics,
         }))
     }
@@ -117,14 +117,19 @@ impl FleetHub {
         }
     }
 
-    /// Tells whoever waits for an acknowledgement to look again.
-    pub fn acknowledged(&self) {
-        self.0.acknowledged.send_modify(|count| *count += 1);
+    /// Tells whoever waits for the cell that it acknowledged something.
+    pub fn acknowledged(&self, cell: CellId) {
+        self.0.progress.wake(cell);
     }
 
-    /// Changes with every acknowledgement that this process learns of.
-    pub fn watch_acknowledged(&self) -> watch::Receiver<u64> {
-        self.0.acknowledged.subscribe()
+    /// The same for every cell; for when notifications may have been missed.
+    pub fn acknowledged_perhaps(&self) {
+        self.0.progress.wake_all();
+    }
+
+    /// How far the cell came, from now on until it is dropped.
+    pub(crate) fn progress(&self, cell: CellId, datastore: &Datastore) -> CellProgress {
+        self.0.progress.follow(cell, datastore)
     }
 
     /// Whether a node of the cell is attached to this process.

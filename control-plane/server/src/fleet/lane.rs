@@ -12,7 +12,7 @@ use tollway_proto::fleet::{
 };
 use tonic::Status;
 
-use crate::bounds::NODE_REQUESTS_MAX;
+use crate::bounds::{NODE_REQUESTS_MAX, NODE_REQUESTS_PER_ACCOUNT_MAX};
 
 /// Open questions of one fleet stream.
 ///
@@ -32,6 +32,8 @@ struct State {
 }
 
 struct Waiting {
+    /// The account that was asked.
+    account: String,
     replies: Vec<Reply>,
     replies_max: usize,
     done: oneshot::Sender<Result<Vec<Reply>, LaneError>>,
@@ -46,6 +48,9 @@ pub enum LaneError {
     /// Too many questions wait for the node already.
     #[error("too many requests wait for the cell's node")]
     Overloaded,
+    /// Too many questions into the same account wait already.
+    #[error("{NODE_REQUESTS_PER_ACCOUNT_MAX} requests into the account wait for answers already")]
+    AccountBusy,
     /// Nobody answered in time.
     #[error("no reply came in time")]
     DeadlineExceeded,
@@ -82,12 +87,17 @@ impl Lane {
             if state.open.len() >= NODE_REQUESTS_MAX {
                 return Err(LaneError::Overloaded);
             }
+            let into_account = state.open.values().filter(|open| open.account == request.account);
+            if into_account.count() >= NODE_REQUESTS_PER_ACCOUNT_MAX {
+                return Err(LaneError::AccountBusy);
+            }
             state.last_id += 1;
             let id = state.last_id;
             let replies_max = request.replies_max.max(1) as usize;
             state.open.insert(
                 id,
                 Waiting {
+                    account: request.account.clone(),
                     replies: Vec::new(),
                     replies_max,
                     done,
@@ -119,6 +129,7 @@ impl Lane {
         let result = match response.outcome {
             Some(Outcome::Failure(RequestFailure { code, reason })) => Err(match code.as_str() {
                 "deadline_exceeded" => LaneError::DeadlineExceeded,
+                "overloaded" => LaneError::Overloaded,
                 _ => LaneError::Failed { code, reason },
             }),
             Some(Outcome::Reply(reply)) => {
@@ -226,6 +237,30 @@ mod tests {
         assert_eq!(answer, Err(LaneError::DeadlineExceeded));
         assert!(lane.state.lock().open.is_empty());
         lane.handle_response(reply(1, b"late", true));
+    }
+
+    #[tokio::test]
+    async fn one_account_leaves_room_for_the_questions_of_others() {
+        let (lane, mut sent) = lane();
+        let ask = |account: &str| {
+            let (lane, account) = (Arc::clone(&lane), account.to_owned());
+            let request = Request {
+                account,
+                ..Request::default()
+            };
+            tokio::spawn(async move { lane.request(request, Duration::from_secs(60)).await })
+        };
+        let mut silent = Vec::new();
+        for _ in 0..NODE_REQUESTS_PER_ACCOUNT_MAX {
+            silent.push(ask("A"));
+            sent_id(&mut sent).await;
+        }
+        assert_eq!(ask("A").await.unwrap(), Err(LaneError::AccountBusy));
+        let other = ask("B");
+        let id = sent_id(&mut sent).await;
+        lane.handle_response(reply(id, b"here", true));
+        assert!(other.await.unwrap().is_ok());
+        lane.close();
     }
 
     #[tokio::test]

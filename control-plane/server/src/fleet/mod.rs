@@ -12,6 +12,7 @@ mod connection;
 mod cursor;
 mod hub;
 mod lane;
+mod progress;
 mod recorder;
 mod sender;
 mod server;

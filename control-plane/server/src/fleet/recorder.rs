@@ -94,7 +94,7 @@ impl Recorder<'_> {
         };
         match noted {
             Acknowledged::Noted => {
-                self.app.hub().acknowledged();
+                self.app.hub().acknowledged(self.node.cell_id);
                 if let Err(error) = self
                     .app
                     .fleet_datastore()

@@ -37,10 +37,10 @@ async fn listen_once(datastore: &Datastore, hub: &FleetHub) -> Result<(), Datast
     loop {
         match listener.next().await? {
             FleetSignal::Changed(cell) => hub.wake_cell(cell),
-            FleetSignal::Applied(_) => hub.acknowledged(),
+            FleetSignal::Applied(cell) => hub.acknowledged(cell),
             FleetSignal::Missed => {
                 hub.wake_all();
-                hub.acknowledged();
+                hub.acknowledged_perhaps();
             }
         }
     }

@@ -49,7 +49,7 @@ fn grpc_code(code: ProblemCode) -> Code {
         | ProblemCode::RequestRefused => Code::FailedPrecondition,
         ProblemCode::Internal => Code::Internal,
         ProblemCode::DatabaseUnavailable | ProblemCode::CellAway => Code::Unavailable,
-        ProblemCode::Overloaded => Code::ResourceExhausted,
+        ProblemCode::Overloaded | ProblemCode::TooManyCredentials => Code::ResourceExhausted,
         ProblemCode::NotAppliedYet | ProblemCode::DeadlineExceeded => Code::DeadlineExceeded,
     }
 }

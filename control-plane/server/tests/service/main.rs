@@ -12,6 +12,7 @@ mod actor;
 mod bootstrap;
 mod catalogue;
 mod clean_up;
+mod credentials;
 mod database_away;
 mod denial;
 mod fixture;

@@ -28,6 +28,9 @@ pub const OUTBOX_MESSAGES_MAX: usize = 64;
 /// Requests that run at the same time.
 pub const REQUESTS_MAX: usize = 256;
 
+/// Of these, requests into one account.
+pub const REQUESTS_PER_ACCOUNT_MAX: usize = 16;
+
 /// Accounts of one live report, as many as the control plane reads.
 pub const LIVE_ACCOUNTS_MAX: usize = 20_000;
 

@@ -1,18 +1,22 @@
 //! Requests of the control plane, run inside accounts.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
+use tollway_claims::PublicKey;
 use tollway_proto::fleet::{Reply, Request, RequestFailure, Response, response::Outcome};
 
-use super::bounds::REQUESTS_MAX;
+use super::bounds::{REQUESTS_MAX, REQUESTS_PER_ACCOUNT_MAX};
 use crate::broker::{Broker, InternalRequest};
 
 /// The requests of one stream that are under way; they end with it.
 pub(super) struct RequestLane {
     broker: Broker,
     running: JoinSet<Vec<Response>>,
+    /// The account of each running request.
+    accounts: HashMap<task::Id, PublicKey>,
 }
 
 impl RequestLane {
@@ -20,6 +24,7 @@ impl RequestLane {
         Self {
             broker,
             running: JoinSet::new(),
+            accounts: HashMap::new(),
         }
     }
 
@@ -29,15 +34,20 @@ impl RequestLane {
             let reason = format!("{REQUESTS_MAX} requests run on this node already");
             return Some(failure(request.id, "overloaded", reason));
         }
-        let Ok(account) = request.account.parse() else {
+        let Ok(account) = request.account.parse::<PublicKey>() else {
             return Some(failure(
                 request.id,
                 "invalid_request",
                 "the account is no public key".into(),
             ));
         };
+        let of_account = self.accounts.values().filter(|running| **running == account);
+        if of_account.count() >= REQUESTS_PER_ACCOUNT_MAX {
+            let reason = format!("{REQUESTS_PER_ACCOUNT_MAX} requests into this account run already");
+            return Some(failure(request.id, "overloaded", reason));
+        }
         let broker = self.broker.clone();
-        self.running.spawn(async move {
+        let task = self.running.spawn(async move {
             let Request { id, request_id, .. } = request;
             let request = InternalRequest {
                 account,
@@ -69,15 +79,20 @@ impl RequestLane {
                 }
             }
         });
+        self.accounts.insert(task.id(), account);
         None
     }
 
     /// The answers of the next request that ends. Pending for ever when none runs.
     pub(super) async fn poll_responses(&mut self) -> Vec<Response> {
-        match self.running.join_next().await {
-            Some(Ok(responses)) => responses,
+        match self.running.join_next_with_id().await {
+            Some(Ok((task, responses))) => {
+                self.accounts.remove(&task);
+                responses
+            }
             // The control plane stops waiting at the deadline; this node goes on.
             Some(Err(error)) => {
+                self.accounts.remove(&error.id());
                 tracing::error!(%error, "a request of the control plane failed inside this node");
                 Vec::new()
             }
