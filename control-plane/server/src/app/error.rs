@@ -7,6 +7,12 @@ use tollway_authz::Denied;
 use tollway_datastore::DatastoreError;
 use tollway_model::{InvalidName, InvalidPage, InvalidText, PAGE_LIMIT_MAX};
 
+use crate::log_throttle::Throttle;
+
+/// Each call meets these when the database is away or busy.
+static UNAVAILABLE: Throttle = Throttle::new();
+static CONTENDED: Throttle = Throttle::new();
+
 /// What the caller reads is a [`Problem`]; what only we should read goes to the
 /// log, once, when the error becomes a problem.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +70,15 @@ impl From<AppError> for Problem {
         match error {
             AppError::Problem(problem) => *problem,
             AppError::Datastore(DatastoreError::Unavailable { .. }) => {
-                tracing::warn!(error = chain(&error), "the database cannot be reached");
+                if let Some(unsaid) = UNAVAILABLE.pass() {
+                    tracing::warn!(error = chain(&error), unsaid, "the database cannot be reached");
+                }
                 ProblemCode::DatabaseUnavailable.into()
             }
             AppError::Datastore(DatastoreError::Contended { .. }) => {
-                tracing::warn!(error = chain(&error), "a transaction met another one");
+                if let Some(unsaid) = CONTENDED.pass() {
+                    tracing::warn!(error = chain(&error), unsaid, "a transaction met another one");
+                }
                 Problem::new(ProblemCode::Overloaded)
                     .with_detail("another change was in the way and nothing was changed; try again")
             }

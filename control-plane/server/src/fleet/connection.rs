@@ -10,14 +10,17 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
     time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::FleetTls;
+use super::{
+    FleetTls,
+    place::{Place, Places},
+};
 use crate::{
     bounds::{FLEET_STRANGER_WAIT, FLEET_STRANGERS_MAX, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKES_MAX},
     listen::accept,
@@ -41,47 +44,45 @@ pub struct FleetConnection {
 
 struct Stranger {
     until: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    /// Somebody else took the place.
+    lost: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: Place,
 }
 
-/// Accepts until `stop`. Handshakes run beside each other, each with a deadline,
-/// so that a silent client holds up nobody.
+/// Accepts until `stop`. Handshakes run beside each other, each with a deadline, and when there are too
+/// many the oldest ends: silent clients hold up nobody.
 pub fn connections(
     listener: TcpListener,
     tls: Arc<FleetTls>,
     stop: CancellationToken,
 ) -> mpsc::Receiver<io::Result<FleetConnection>> {
     let (ready, connections) = mpsc::channel(TLS_HANDSHAKES_MAX);
-    let handshakes = Arc::new(Semaphore::new(TLS_HANDSHAKES_MAX));
-    let strangers = Arc::new(Semaphore::new(FLEET_STRANGERS_MAX));
+    let handshakes = Places::new(TLS_HANDSHAKES_MAX);
+    let strangers = Places::new(FLEET_STRANGERS_MAX);
     tokio::spawn(async move {
         loop {
-            let accepted = async {
-                let permit = Arc::clone(&handshakes)
-                    .acquire_owned()
-                    .await
-                    .expect("the semaphore is never closed");
-                (permit, accept(&listener).await)
-            };
-            let (permit, stream) = tokio::select! {
-                accepted = accepted => accepted,
+            let stream = tokio::select! {
+                (stream, _) = accept(&listener) => stream,
                 () = stop.cancelled() => return,
             };
+            let place = handshakes.take();
             let (acceptor, ready) = (TlsAcceptor::from(tls.current()), ready.clone());
-            let strangers = Arc::clone(&strangers);
+            let strangers = strangers.clone();
             tokio::spawn(async move {
-                match timeout(TLS_HANDSHAKE_WAIT, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => match FleetConnection::new(stream, strangers) {
+                let handshake = tokio::select! {
+                    handshake = timeout(TLS_HANDSHAKE_WAIT, acceptor.accept(stream)) => handshake,
+                    () = place.lost() => return,
+                };
+                drop(place);
+                // Anybody can make these lines, so nobody reads them who does not ask for them.
+                match handshake {
+                    Ok(Ok(stream)) => {
                         // The receiver is gone when the server stops; the connection goes with it.
-                        Some(connection) => drop(ready.send(Ok(connection)).await),
-                        None => {
-                            tracing::info!("too many connections to the fleet port without a certificate")
-                        }
-                    },
-                    Ok(Err(error)) => tracing::info!(%error, "a TLS handshake on the fleet port failed"),
-                    Err(_) => tracing::info!("a TLS handshake on the fleet port took too long"),
+                        let _ = ready.send(Ok(FleetConnection::new(stream, &strangers))).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake on the fleet port failed"),
+                    Err(_) => tracing::debug!("a TLS handshake on the fleet port took too long"),
                 }
-                drop(permit);
             });
         }
     });
@@ -89,26 +90,26 @@ pub fn connections(
 }
 
 impl FleetConnection {
-    /// `None` for a stranger when there are enough of them.
-    fn new(stream: TlsStream<TcpStream>, strangers: Arc<Semaphore>) -> Option<Self> {
+    fn new(stream: TlsStream<TcpStream>, strangers: &Places) -> Self {
         let certificate = stream
             .get_ref()
             .1
             .peer_certificates()
             .and_then(|chain| chain.first())
             .and_then(|certificate| NodeCertificate::read(certificate).ok());
-        let stranger = match certificate {
-            Some(_) => None,
-            None => Some(Stranger {
+        let stranger = certificate.is_none().then(|| {
+            let place = strangers.take();
+            Stranger {
                 until: Box::pin(sleep(FLEET_STRANGER_WAIT)),
-                _place: strangers.try_acquire_owned().ok()?,
-            }),
-        };
-        Some(Self {
+                lost: Box::pin(place.lost()),
+                _place: place,
+            }
+        });
+        Self {
             stream,
             peer: FleetPeer { certificate },
             stranger,
-        })
+        }
     }
 }
 
@@ -127,7 +128,7 @@ impl AsyncRead for FleetConnection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Some(stranger) = &mut self.stranger
-            && stranger.until.as_mut().poll(cx).is_ready()
+            && (stranger.until.as_mut().poll(cx).is_ready() || stranger.lost.as_mut().poll(cx).is_ready())
         {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -12,6 +12,7 @@ mod connection;
 mod cursor;
 mod hub;
 mod lane;
+mod place;
 mod progress;
 mod recorder;
 mod sender;

@@ -14,7 +14,7 @@ pub use status::{CODE_KEY, PROBLEM_KEY};
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -28,11 +28,21 @@ use tollway_proto::v1::{
 use tonic::{server::NamedService, service::Routes};
 
 use self::call::Api;
-use crate::{app::App, bounds::REQUEST_BODY_BYTES_MAX, http::ProblemResponse};
+use crate::{
+    app::App,
+    bounds::{ANONYMOUS_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX},
+    http::{ProblemResponse, anonymous, bearer},
+    request_id::RequestId,
+};
+
+/// What the paths of our own services begin with; others (health, reflection) are anybody's.
+const OUR_SERVICES: &str = "/tollway.v1.";
 
 /// Every gRPC service, each under its own path, with reflection and health.
 pub(crate) async fn router(app: App) -> Router {
-    let api = Api(app);
+    let api = Api;
+    // Anybody may ask these, and they are asked little.
+    let small = ANONYMOUS_BODY_BYTES_MAX;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AccountServiceServer<Api>>().await;
     let reflection = |builder: tonic_reflection::server::Builder<'static>| {
@@ -59,22 +69,24 @@ pub(crate) async fn router(app: App) -> Router {
         )
         .add_service(UsageServiceServer::new(api.clone()).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
         .add_service(UserServiceServer::new(api).max_decoding_message_size(REQUEST_BODY_BYTES_MAX))
-        .add_service(health_service)
+        .add_service(health_service.max_decoding_message_size(small))
         .add_service(
             reflection(tonic_reflection::server::Builder::configure())
                 .build_v1()
-                .expect("the descriptors were made by the same build"),
+                .expect("the descriptors were made by the same build")
+                .max_decoding_message_size(small),
         )
         .add_service(
             // grpcurl and others still ask for the older version.
             reflection(tonic_reflection::server::Builder::configure())
                 .build_v1alpha()
-                .expect("the descriptors were made by the same build"),
+                .expect("the descriptors were made by the same build")
+                .max_decoding_message_size(small),
         )
         .into_axum_router()
         // tonic's own fallback would answer every unknown path of the port, also to browsers.
         .reset_fallback()
-        .layer(axum::middleware::from_fn(only_grpc))
+        .layer(axum::middleware::from_fn_with_state(app, door))
 }
 
 /// Whether the caller speaks gRPC.
@@ -84,12 +96,37 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// A call of another protocol to a service's path is told so in its own protocol.
-async fn only_grpc(request: Request, next: Next) -> Response {
-    if is_grpc(request.headers()) {
-        return next.run(request).await;
+/// Lets calls of our own services in when it is known who calls, before anything of the message is
+/// read. A call of another protocol to a service's path is told so in its own protocol.
+async fn door(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    if !is_grpc(request.headers()) {
+        let problem = Problem::new(ProblemCode::UnsupportedMediaType)
+            .with_detail("this path is a gRPC method; the REST routes are in /openapi.json");
+        return ProblemResponse::from(problem).into_response();
     }
-    let problem = Problem::new(ProblemCode::UnsupportedMediaType)
-        .with_detail("this path is a gRPC method; the REST routes are in /openapi.json");
-    ProblemResponse::from(problem).into_response()
+    if !request.uri().path().starts_with(OUR_SERVICES) {
+        return anonymous(next.run(request).await);
+    }
+    let request_id = request
+        .extensions()
+        .get::<RequestId>()
+        .cloned()
+        .unwrap_or_else(RequestId::generate);
+    let token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(bearer)
+        .map(str::to_owned);
+    let entered = match token {
+        Some(token) => app.authenticate(&token, request_id.clone()).await,
+        None => Err(ProblemCode::Unauthorized.into()),
+    };
+    match entered {
+        Ok(op) => {
+            request.extensions_mut().insert(op);
+            next.run(request).await
+        }
+        Err(error) => anonymous(status::status(error.into(), &request_id).into_http()),
+    }
 }

@@ -12,10 +12,26 @@ use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use super::problem_response;
-use crate::{metrics::Metrics, request_id::RequestId};
+use crate::{log_throttle::Throttle, metrics::Metrics, request_id::RequestId};
 
 /// The header of the request id: accepted, or made, and echoed.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What measurements say when no route has the path.
+const UNKNOWN_ROUTE: &str = "unknown";
+
+/// Failed requests.
+static FAILED: Throttle = Throttle::new();
+
+/// Stands in the extensions of answers to callers who are not known.
+#[derive(Clone, Copy)]
+struct Anonymous;
+
+/// Marks an answer as one to a caller who is not known: anybody can make the log line about it.
+pub(crate) fn anonymous(mut response: Response) -> Response {
+    response.extensions_mut().insert(Anonymous);
+    response
+}
 
 pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let request_id = request
@@ -30,7 +46,7 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+        .map_or_else(|| UNKNOWN_ROUTE.to_owned(), |path| path.as_str().to_owned());
 
     let span = tracing::info_span!("request", request_id = %request_id, %method, route);
     let begin = Instant::now();
@@ -38,12 +54,17 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
     let mut response = problem_response::render(response, &request_id);
 
     let status = response.status().as_u16();
+    let is_anonymous = response.extensions_mut().remove::<Anonymous>().is_some()
+        || matches!(status, 401 | 405)
+        || route == UNKNOWN_ROUTE;
     metrics.http_served(&method, &route, status, begin.elapsed());
     span.in_scope(|| {
         let elapsed_ms = begin.elapsed().as_millis() as u64;
         if status >= 500 {
-            tracing::warn!(status, elapsed_ms, "request failed");
-        } else if method.is_safe() {
+            if let Some(unsaid) = FAILED.pass() {
+                tracing::warn!(status, elapsed_ms, unsaid, "request failed");
+            }
+        } else if method.is_safe() || is_anonymous {
             tracing::debug!(status, elapsed_ms, "request served");
         } else {
             // What changes something can be followed by its id from here to the nodes' logs.

@@ -93,7 +93,7 @@ fn unreadable(rejection: BytesRejection) -> ProblemResponse {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::BodyTooLarge.into(),
         _ => Problem::new(ProblemCode::InvalidRequest)
-            .with_detail("the body ended before its announced end")
+            .with_detail("the body ended before its announced end, or did not come in time")
             .into(),
     }
 }

@@ -14,6 +14,7 @@ mod route;
 mod router;
 
 pub use edge::REQUEST_ID_HEADER;
+pub(crate) use edge::anonymous;
 pub use extract::{JsonBody, OptionalJsonBody, PathParams, QueryParams};
 pub use openapi::document as openapi_document;
 pub use problem_response::ProblemResponse;

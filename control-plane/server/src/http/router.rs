@@ -3,12 +3,13 @@
 use std::any::Any;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{DefaultBodyLimit, Request},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use tollway_api::{Problem, ProblemCode};
 use tonic::Status;
@@ -23,10 +24,15 @@ pub(crate) async fn public_router(app: App) -> Router {
     let (api, _) = OpenApiRouter::from(Router::new())
         .merge(route::api())
         .split_for_parts();
-    let document = openapi::document();
+    // Made once: an answer that nobody takes keeps no copy.
+    let document = serde_json::to_vec(&openapi::document()).expect("the document is made of texts");
+    let document = Bytes::from(document);
     Router::new()
         .merge(api.with_state(app.clone()).layer(never_stored()))
-        .route("/openapi.json", get(async move || Json(document)))
+        .route(
+            "/openapi.json",
+            get(async move || ([(header::CONTENT_TYPE, "application/json")], document)),
+        )
         .merge(internal::health_router(app.clone()))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .merge(console::router(app.clone()))

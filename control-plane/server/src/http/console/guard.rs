@@ -14,6 +14,7 @@ use tollway_web::{
 };
 
 use super::reply::{self, is_refresh};
+use crate::http::anonymous;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -40,7 +41,10 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         next.run(request).await
     } else {
         let refresh = is_refresh(request.headers());
-        reply::error(ErrorPage::untrusted_form(Shell::anonymous()), refresh)
+        anonymous(reply::error(
+            ErrorPage::untrusted_form(Shell::anonymous()),
+            refresh,
+        ))
     };
     put_headers(&mut response);
     response

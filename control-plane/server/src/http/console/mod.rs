@@ -38,7 +38,7 @@ use axum::{
 
 pub(super) use page_error::{no_page, wants_page};
 
-use crate::app::App;
+use crate::{app::App, bounds::ANONYMOUS_BODY_BYTES_MAX};
 use form::FORM_BYTES_MAX;
 use page_error::PageError;
 use visitor::Visitor;
@@ -84,7 +84,12 @@ pub(super) fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(from_fn_with_state(app.clone(), visitor::door));
     Router::new()
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route(
+            "/sign-in",
+            get(sign_in::show)
+                .post(sign_in::sign_in)
+                .layer(DefaultBodyLimit::max(ANONYMOUS_BODY_BYTES_MAX)),
+        )
         .route("/assets/{file}", get(asset::serve))
         .merge(inside)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

@@ -15,7 +15,7 @@ use super::{
     form::{Button, MarkedForm},
     page_error, reply,
 };
-use crate::{app::App, request_id::RequestId};
+use crate::{app::App, http::anonymous, request_id::RequestId};
 
 const USED: &str = "This link was used already, or it ran out. A link works once, within 15 minutes.";
 const NO_LINK: &str = "That is no sign-in link.";
@@ -111,7 +111,7 @@ fn again(problem: &str) -> Response {
         token: String::new(),
         problem: problem.to_owned(),
     };
-    reply::page_with(StatusCode::FORBIDDEN, &page)
+    anonymous(reply::page_with(StatusCode::FORBIDDEN, &page))
 }
 
 /// The secret of what somebody pasted: a whole link, or the secret itself.

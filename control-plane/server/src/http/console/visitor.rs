@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     app::{App, AppError, OpContext, organization},
+    http::anonymous,
     request_id::RequestId,
 };
 
@@ -108,13 +109,13 @@ pub(super) async fn door(State(app): State<App>, mut request: Request, next: Nex
     let refresh = is_refresh(request.headers());
     let request_id = request_id(&request);
     let Some(cookie) = cookie::read(request.headers()) else {
-        return reply::sign_in(refresh);
+        return anonymous(reply::sign_in(refresh));
     };
     let visitor = match Visitor::of(&app, &cookie, request_id.clone()).await {
         Ok(visitor) => visitor,
         Err(error) => {
             return match Problem::from(error) {
-                problem if problem.code == ProblemCode::Unauthorized => reply::sign_in(refresh),
+                problem if problem.code == ProblemCode::Unauthorized => anonymous(reply::sign_in(refresh)),
                 problem => {
                     let page = page_error::page(problem, Shell::anonymous(), request_id.as_str());
                     reply::error(page, refresh)
