@@ -101,6 +101,10 @@ pub const TLS_HANDSHAKES_MAX: usize = 512;
 /// Connections to the fleet port without a certificate; a further one ends the oldest. Only nodes that enrol
 /// need one, for a moment.
 pub const FLEET_STRANGERS_MAX: usize = 64;
+/// What is read of one of their calls.
+pub const FLEET_STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Calls at the same time on one connection to the fleet port: a node has its stream, and now and then one more.
+pub const FLEET_STREAMS_MAX: u32 = 8;
 /// How long such a connection may last: long enough to enrol.
 pub const FLEET_STRANGER_WAIT: Duration = Duration::from_secs(30);
 /// Connections that the kernel may hold for us: a restarted control plane meets its whole fleet at once.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tollway::bounds::FLEET_STRANGERS_MAX;
 use tollway::pki::{Authority, NewAuthority, NodeCertificate};
 use tollway_proto::fleet::{
-    Ack, Cursor, Hello, LiveAccount, LiveReport, NodeMessage, Refusal, RenewCertificateRequest,
+    Ack, Cursor, EnrolRequest, Hello, LiveAccount, LiveReport, NodeMessage, Refusal, RenewCertificateRequest,
     fleet_service_client::FleetServiceClient, node_message,
 };
 use tonic::Code;
@@ -595,4 +595,23 @@ async fn strangers_on_the_fleet_port_keep_no_node_out_neither_a_new_one() {
     attached.take_until(&world.account_key).await;
     FakeNode::enrol_with(&service, &token, "node-2").await.unwrap();
     drop(crowd);
+}
+
+#[tokio::test]
+async fn only_a_short_message_of_a_stranger_is_read() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let token = enrolment_token(&service, &world.cell).await;
+    let channel = stranger(service.control_plane().ports().fleet, &token).await;
+    let mut client = FleetServiceClient::new(channel);
+    let mut refusal = async |certificate_request: Vec<u8>| {
+        let request = EnrolRequest {
+            token: "twe_nobody".to_owned(),
+            certificate_request,
+            node_name: "node-1".to_owned(),
+        };
+        client.enrol(request).await.unwrap_err().code()
+    };
+    assert_eq!(refusal(vec![0; 1_000]).await, Code::PermissionDenied);
+    assert_ne!(refusal(vec![0; 1_000_000]).await, Code::PermissionDenied);
 }

@@ -1,9 +1,13 @@
 //! What callers without good credentials can take: never so much that others notice.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Connection;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
 use tollway::{authn::API_TOKEN_PREFIX, secrets::random_text};
 
 use crate::{fixture::Service, node::FakeNode, world::World};
@@ -52,4 +56,71 @@ async fn made_up_tokens_leave_connections_to_the_database_for_everybody_else() {
         )
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn caller_without_a_token_is_refused_before_anything_of_the_body_came() {
+    let service = Service::start().await;
+    let calls = [
+        ("/v1/organizations", "application/json", "401", ""),
+        (
+            "/tollway.v1.OrganizationService/CreateOrganization",
+            "application/grpc",
+            "200",
+            "grpc-status: 16",
+        ),
+    ];
+    for (path, media_type, status, header) in calls {
+        let mut stream = TcpStream::connect(service.control_plane().ports().api)
+            .await
+            .unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {media_type}\r\nContent-Length: 1000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(header),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn organization_whose_changes_wait_for_each_other_holds_up_nobody_else() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let mut superuser = service.database.superuser().await;
+    // Every change of the account waits from now on.
+    let mut lock = superuser.begin().await.unwrap();
+    sqlx::query("SELECT FROM account WHERE public_key = $1 FOR UPDATE")
+        .bind(&world.account_key)
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let account = format!("/v1/accounts/{}", world.account);
+    let mut changes = JoinSet::new();
+    for _ in 0..24 {
+        let change = service
+            .request(Some(&world.organization_admin), Method::PATCH, &account)
+            .json(&json!({ "limits": { "connections": 4 } }));
+        changes.spawn(change.send());
+    }
+    // There are more than the organization may have open.
+    for _ in 0..8 {
+        let answer = changes.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+    }
+    let accounts = format!("/v1/organizations/{}/accounts", world.other_organization);
+    let answer = service
+        .call(Some(&world.other_tenant), Method::GET, &accounts, Value::Null)
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // Nor those who run the installation, in the same organization.
+    let answer = service
+        .call(Some(&world.admin), Method::GET, &account, Value::Null)
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    lock.rollback().await.unwrap();
 }
