@@ -24,10 +24,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the server, and ends it and removes its folder when the process it serves is gone. A shell does
 /// this because it outlives a test that is killed, and nothing else of ours would. A test that stopped the
-/// server asks for it again with a file.
+/// server asks for it again with a file. Nothing waits for a disk, for the machine does not crash; but the
+/// server does, and what it had committed has to be there again: no `synchronous_commit=off`.
 const SUPERVISOR: &str = r#"
 serve() {
-    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
         -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB -c timezone=UTC &
 }
 serve "$@"
