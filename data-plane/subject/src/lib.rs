@@ -52,8 +52,9 @@ mod lossy;
 mod relation;
 mod subject;
 mod trie;
+mod trie_values;
 
 pub use filter::{Filter, FilterBuf};
 pub use relation::{filter_contains, filter_matches, filters_overlap};
 pub use subject::{InvalidSubject, Subject, is_literal_subject, tokens};
-pub use trie::Trie;
+pub use trie::{Key, Trie, Walk, WalkEnd};

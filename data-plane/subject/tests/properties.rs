@@ -3,8 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::ops::ControlFlow;
 use tollway_subject::definition::matches;
-use tollway_subject::{Filter, FilterBuf, Subject, Trie, filter_contains, filter_matches, filters_overlap};
+use tollway_subject::{
+    Filter, FilterBuf, Subject, Trie, Walk, WalkEnd, filter_contains, filter_matches, filters_overlap,
+};
 
 /// All lists of one to `tokens_max` of these tokens, joined.
 fn spelled(alphabet: &[&str], tokens_max: usize) -> Vec<String> {
@@ -156,6 +159,64 @@ proptest! {
             prop_assert_eq!(trie.remove(filter.as_filter(), |value| *value == id), Some(id));
         }
         prop_assert!(trie.is_empty());
+    }
+
+    /// Between the parts of a walk filters come and go.
+    #[test]
+    fn a_walk_that_pauses_finds_what_stays_once_and_nothing_that_does_not_match(
+        before in vec(filter(), 0..25),
+        meanwhile in vec((steps(), 1_usize..12), 0..6),
+        subject in published(),
+    ) {
+        let mut trie = Trie::new();
+        let mut list = Vec::new();
+        for filter in before {
+            let id = list.len();
+            let key = trie.insert(filter.as_filter(), id);
+            list.push((filter, key, true));
+        }
+        let mut stays: Vec<bool> = vec![true; list.len()];
+        let (mut walk, mut found) = (Walk::new(), Vec::new());
+        let mut changes = meanwhile.into_iter();
+        loop {
+            let (changes, mut budget) = changes.next().unwrap_or((Vec::new(), usize::MAX));
+            let end = walk.go_on(&trie, &subject, &mut budget, &mut |id: &usize| {
+                found.push(*id);
+                ControlFlow::Continue(())
+            });
+            if end == WalkEnd::Finished {
+                break;
+            }
+            prop_assert_eq!((end, budget), (WalkEnd::Paused, 0));
+            for change in changes {
+                match change {
+                    Step::Insert(filter) => {
+                        let key = trie.insert(filter.as_filter(), list.len());
+                        list.push((filter, key, true));
+                    }
+                    Step::Remove(index) if !list.is_empty() => {
+                        let id = index.index(list.len());
+                        let (filter, key, live) = &mut list[id];
+                        let removed = trie.remove_key(filter.as_filter(), *key);
+                        prop_assert_eq!(removed, live.then_some(id));
+                        *live = false;
+                        if let Some(stays) = stays.get_mut(id) {
+                            *stays = false;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        prop_assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "once: {found:?}");
+        for (id, (filter, ..)) in list.iter().enumerate() {
+            let matching = matches(filter.as_filter(), &subject);
+            let was_found = found.binary_search(&id).is_ok();
+            prop_assert!(matching || !was_found, "{filter} does not match");
+            let stayed = stays.get(id).copied().unwrap_or(false);
+            prop_assert!(!(matching && stayed) || was_found, "{filter} was there all the time");
+        }
     }
 
     #[test]
