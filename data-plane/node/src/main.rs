@@ -30,7 +30,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     // First: a parent that ends from here on takes us with it.
     cli.end_with_parent()?;
     let settings = cli.settings();
-    broker::runtime()?.block_on(async {
+    broker::operator_runtime()?.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

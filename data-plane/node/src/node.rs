@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tollway_claims::{KeyKind, Signer};
 use uuid::Uuid;
 
-use crate::broker::{Broker, BrokerSettings, listener};
+use crate::broker::{Broker, BrokerSettings, listener, runtime};
 use crate::data_folder::{DataFolder, DataFolderError, Ports};
 use crate::error_text;
 use crate::fleet::{
@@ -90,12 +91,16 @@ pub enum NodeError {
     /// No key can be made.
     #[error("this machine has no source of random numbers")]
     Random,
+    /// The threads that serve clients cannot be had.
+    #[error("cannot start the threads that serve clients")]
+    Threads(#[source] io::Error),
     /// A part that should run as long as the node ended before.
     #[error("the broker failed")]
     Broker(#[source] tokio::task::JoinError),
 }
 
-/// Runs a node until `stop`.
+/// Runs a node until `stop`. Clients are served by threads of their own: what runs here never
+/// waits for a tenant.
 ///
 /// # Errors
 /// When it cannot start; the text says what to do.
@@ -106,7 +111,8 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
     let Some(identity) = identity(&folder, &settings, &stop).await? else {
         return Ok(());
     };
-    let client_listener = listen(settings.listen, "NATS clients", "--listen")?;
+    let clients = Clients::start()?;
+    let client_listener = clients.listen(settings.listen)?;
     let metrics_listener = listen(settings.metrics_listen, "health and metrics", "--metrics-listen")?;
     let ports = Ports {
         client: address_of(&client_listener)?,
@@ -139,7 +145,7 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
     );
 
     let stop_serving = stop.child_token();
-    let serving = tokio::spawn({
+    let serving = clients.runtime().spawn({
         let (broker, stop) = (broker.clone(), stop_serving.clone());
         async move { broker.serve(client_listener, stop).await }
     });
@@ -222,6 +228,35 @@ async fn identity(
     enrolled.save(folder)?;
     tracing::info!(node = enrolled.node_id, cell = enrolled.cell_id, "enrolled");
     Ok(Some(enrolled))
+}
+
+/// The runtime of the clients, which must not be dropped by a thread of another runtime.
+struct Clients(Option<Runtime>);
+
+impl Clients {
+    fn start() -> Result<Self, NodeError> {
+        runtime()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(NodeError::Threads)
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("taken only when it is dropped")
+    }
+
+    /// Listens for clients; their threads then wait for its events.
+    fn listen(&self, address: SocketAddr) -> Result<TcpListener, NodeError> {
+        let _theirs = self.runtime().enter();
+        listen(address, "NATS clients", "--listen")
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 fn machine_name() -> String {

@@ -2,6 +2,7 @@
 //! meters. Accounts share nothing, so one cannot wait for another's locks.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use tollway_accounts::AccountLimits;
 use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey, Trust};
-use tollway_subject::Trie;
+use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
 use super::client::Client;
 use super::meters::Meters;
@@ -163,9 +164,10 @@ impl Account {
             interest.subscriptions += 1;
         }
         client.subscriptions.fetch_add(1, Ordering::Relaxed);
-        interest
+        let key = interest
             .trie
             .insert(subscription.filter.as_filter(), subscription.clone());
+        subscription.key.store(key.number(), Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Release);
         true
     }
@@ -176,9 +178,9 @@ impl Account {
             return false;
         }
         let mut interest = self.interest.write();
-        let removed = interest.trie.remove(subscription.filter.as_filter(), |other| {
-            Arc::ptr_eq(other, subscription)
-        });
+        // Written under this lock, when it was inserted.
+        let key = Key::from_number(subscription.key.load(Ordering::Relaxed));
+        let removed = interest.trie.remove_key(subscription.filter.as_filter(), key);
         debug_assert!(
             removed.is_some(),
             "a subscription that is not over is in the trie"
@@ -191,14 +193,21 @@ impl Account {
         true
     }
 
-    /// Shows the subscriptions that match a subject. Says for which generation that is right.
-    pub(crate) fn matches(&self, subject: &[u8], visit: &mut impl FnMut(&Arc<Subscription>)) -> u64 {
+    /// Goes on with a walk to the subscriptions that match a subject, for so many steps. Says for
+    /// which generation that is right, when it is the whole walk.
+    pub(crate) fn look(
+        &self,
+        walk: &mut Walk,
+        subject: &[u8],
+        steps: &mut usize,
+        visit: &mut impl FnMut(&Arc<Subscription>) -> ControlFlow<()>,
+    ) -> (WalkEnd, u64) {
         let interest = self.interest.read();
-        interest
-            .trie
-            .matches(subject, &mut |subscription| visit(subscription));
+        let end = walk.go_on(&interest.trie, subject, steps, &mut |subscription| {
+            visit(subscription)
+        });
         // Under the lock nothing can change between the look and the number.
-        self.generation()
+        (end, self.generation())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::bounds::{NEIGHBOUR_WINDOW, READ_CHUNK_ALONE, READ_CHUNK_SHARED};
+use super::bounds::{
+    NEIGHBOUR_WINDOW, READ_CHUNK_ALONE, READ_CHUNK_SHARED, TURN_STEPS_ALONE, TURN_STEPS_SHARED,
+};
 
 /// Remembers when the turns of a node last changed from one account to
 /// another. A hint for the length of turns, so it may be a little wrong; with
@@ -16,6 +18,26 @@ pub(crate) struct Activity {
     changed_at: AtomicU64,
 }
 
+/// How much one turn may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Bytes to read.
+    pub(crate) bytes: usize,
+    /// See [`TURN_STEPS_SHARED`].
+    pub(crate) steps: usize,
+}
+
+impl Budget {
+    const ALONE: Self = Self {
+        bytes: READ_CHUNK_ALONE,
+        steps: TURN_STEPS_ALONE,
+    };
+    const SHARED: Self = Self {
+        bytes: READ_CHUNK_SHARED,
+        steps: TURN_STEPS_SHARED,
+    };
+}
+
 impl Activity {
     pub(crate) fn new() -> Self {
         Self {
@@ -26,19 +48,19 @@ impl Activity {
         }
     }
 
-    /// How many bytes a turn of this account may read.
-    pub(crate) fn budget(&self, account: u64, now: Instant) -> usize {
+    /// How much a turn of this account may do.
+    pub(crate) fn budget(&self, account: u64, now: Instant) -> Budget {
         let now = now.saturating_duration_since(self.started).as_micros() as u64;
         if self.last_account.load(Relaxed) != account {
             self.last_account.store(account, Relaxed);
             self.changed_at.store(now, Relaxed);
-            return READ_CHUNK_SHARED;
+            return Budget::SHARED;
         }
         let quiet = now.saturating_sub(self.changed_at.load(Relaxed));
         if quiet < NEIGHBOUR_WINDOW.as_micros() as u64 {
-            READ_CHUNK_SHARED
+            Budget::SHARED
         } else {
-            READ_CHUNK_ALONE
+            Budget::ALONE
         }
     }
 }
@@ -55,13 +77,13 @@ mod tests {
 
         assert_eq!(
             activity.budget(1, at(0)),
-            READ_CHUNK_SHARED,
+            Budget::SHARED,
             "the first one is a change"
         );
-        assert_eq!(activity.budget(1, at(6)), READ_CHUNK_ALONE);
-        assert_eq!(activity.budget(2, at(7)), READ_CHUNK_SHARED);
-        assert_eq!(activity.budget(1, at(8)), READ_CHUNK_SHARED);
-        assert_eq!(activity.budget(1, at(12)), READ_CHUNK_SHARED);
-        assert_eq!(activity.budget(1, at(14)), READ_CHUNK_ALONE);
+        assert_eq!(activity.budget(1, at(6)), Budget::ALONE);
+        assert_eq!(activity.budget(2, at(7)), Budget::SHARED);
+        assert_eq!(activity.budget(1, at(8)), Budget::SHARED);
+        assert_eq!(activity.budget(1, at(12)), Budget::SHARED);
+        assert_eq!(activity.budget(1, at(14)), Budget::ALONE);
     }
 }

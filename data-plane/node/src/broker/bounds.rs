@@ -42,9 +42,36 @@ pub const STAGING_BUFFER_KEEP_MAX: usize = 128 * 1024;
 /// Room that a connection keeps after others appended to what was being sent.
 pub const TAIL_KEEP_MAX: usize = 4096;
 
-/// Deliveries of one turn of a publisher; then its neighbours have their turn,
-/// even if there is more to do in the bytes that were read.
-pub const TURN_DELIVERIES_MAX: usize = 4096;
+/// Steps of one turn; then others have their turn, even in the middle of a message with many
+/// receivers. A step is roughly 0.1 µs of work: a node or a value that a match passes, a delivery,
+/// [`STEP_BYTES`] that are copied. More when a single account keeps the thread busy.
+pub const TURN_STEPS_SHARED: usize = 4096;
+/// See [`TURN_STEPS_SHARED`]. Longer turns send more messages with one system call.
+pub const TURN_STEPS_ALONE: usize = 16 * 1024;
+
+/// Bytes of a delivery that are one step.
+pub const STEP_BYTES: usize = 512;
+
+/// Steps that another receiver in a turn counts for: a lock and a system call.
+pub const RECEIVER_STEPS: usize = 32;
+
+/// Steps that a subscription counts for when it is made and when it ends, beside its tokens.
+pub const SUBSCRIBE_STEPS: usize = 16;
+
+/// Steps that a login counts for: two signatures are checked.
+pub const LOGIN_STEPS: usize = 1024;
+
+/// Steps of one look into an account's subscriptions, and with it how long those who change them
+/// wait for the lock. What is found in one look is remembered for the next message; a subject that
+/// takes more is matched and delivered look by look.
+pub const LOOK_STEPS_MAX: usize = 2048;
+
+/// Subscriptions that a client loses in one go when it leaves.
+pub const LEAVE_STEPS_MAX: usize = 256;
+
+/// Turns that a connection takes without going behind others, even when each of them finds its
+/// socket empty in the end: what the sockets wake runs before what waits in the queue.
+pub const TURNS_IN_A_ROW_MAX: usize = 8;
 
 /// Bytes that may wait for one receiver before it is a slow consumer.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -78,6 +105,10 @@ pub const CLOSE_LINGER: Duration = Duration::from_millis(200);
 /// See [`CLOSE_LINGER`].
 pub const CLOSE_LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Tokens of a filter that a client subscribes with: each one can be a node of the account's
+/// subscriptions. Stock servers have a setting for that and no limit by default.
+pub const SUBSCRIPTION_TOKENS_MAX: usize = 128;
+
 /// PINGs that may stay unanswered before a connection is stale.
 pub const PINGS_UNANSWERED_MAX: u32 = 2;
 
@@ -95,12 +126,18 @@ pub const REFUSAL_LOG_LINES_PER_SECOND: u32 = 20;
 /// are closed without a word, because telling takes a descriptor and a moment.
 pub const REFUSED_MAX: usize = 128;
 
+/// Threads of the operator's own work. Two, so that a big document being checked does not hold up
+/// the metrics.
+pub const OPERATOR_THREADS: usize = 2;
+
 /// How long clients may read INFO `ldm` before a stopping node closes them.
 pub const LAME_DUCK: Duration = Duration::from_millis(250);
 
 /// How long a stopping node waits for its connections to end.
 pub const DRAIN: Duration = Duration::from_secs(3);
 
+// A turn must be able to use what one look finds.
+const _: () = assert!(LOOK_STEPS_MAX <= TURN_STEPS_SHARED);
 const _: () = assert!(READ_CHUNK_SHARED <= READ_CHUNK_ALONE);
 // A frame that was copied in front must leave room to read the rest of it.
 const _: () = assert!(CARRY_COPY_MAX < READ_CHUNK_ALONE);

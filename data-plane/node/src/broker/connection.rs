@@ -21,13 +21,14 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tollway_wire::{Decoder, ProtocolError, encoder};
 
+use super::behind_others::behind_others;
 use super::bounds::{
-    CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURN_DELIVERIES_MAX,
+    CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURNS_IN_A_ROW_MAX,
 };
 use super::close_reason::CloseReason;
 use super::outbound::Outbound;
 use super::scratch::{self, Scratch};
-use super::session::{Flow, Session};
+use super::session::{Flow, Progress, Session};
 use super::shared::Shared;
 use super::stats::Counters;
 
@@ -122,13 +123,14 @@ impl Connection {
     }
 
     async fn live(&mut self) -> CloseReason {
+        let mut turns = 0;
         loop {
             let flow = match std::future::poll_fn(|context| self.poll_event(context)).await {
                 Event::Signal => self.handle_orders(),
                 Event::Writable => {
                     let flow = self.handle_writable();
                     if self.outbound.owner_sends() {
-                        tokio::task::yield_now().await;
+                        turns = TURNS_IN_A_ROW_MAX;
                     }
                     flow
                 }
@@ -136,7 +138,7 @@ impl Connection {
                 Event::Turn => match scratch::with(|scratch| self.turn(scratch)) {
                     ControlFlow::Continue(Turn::Drained) => ControlFlow::Continue(()),
                     ControlFlow::Continue(Turn::Yield) => {
-                        tokio::task::yield_now().await;
+                        turns = TURNS_IN_A_ROW_MAX;
                         ControlFlow::Continue(())
                     }
                     ControlFlow::Break(reason) => ControlFlow::Break(reason),
@@ -144,6 +146,11 @@ impl Connection {
             };
             if let ControlFlow::Break(reason) = flow {
                 return reason;
+            }
+            turns += 1;
+            if turns > TURNS_IN_A_ROW_MAX {
+                turns = 0;
+                behind_others().await;
             }
         }
     }
@@ -174,16 +181,16 @@ impl Connection {
     /// Reads once and does what was asked in what was read.
     fn turn(&mut self, scratch: &mut Scratch) -> ControlFlow<CloseReason, Turn> {
         let Scratch { read, staging } = scratch;
-        self.session.begin_turn();
+        let budget = self
+            .shared
+            .activity
+            .budget(self.session.account_number(), Instant::now());
+        staging.begin_turn(budget.steps);
         let mut drained = false;
         let (front, chunk) = read.split_at_mut(CARRY_COPY_MAX);
         let mut arrived = 0;
         if !self.backlog {
-            let budget = self
-                .shared
-                .activity
-                .budget(self.session.account_number(), Instant::now());
-            arrived = match self.read(&mut chunk[..budget]) {
+            arrived = match self.read(&mut chunk[..budget.bytes]) {
                 Ok(0) => return ControlFlow::Break(CloseReason::ClientClosed),
                 Ok(arrived) => arrived,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -191,7 +198,7 @@ impl Connection {
                 }
                 Err(_) => return ControlFlow::Break(CloseReason::Io),
             };
-            drained = arrived < budget;
+            drained = arrived < budget.bytes;
             self.session.handle_bytes();
         }
 
@@ -247,12 +254,15 @@ impl Connection {
                 Ok(None) => return (used, ControlFlow::Continue(())),
                 Err(error) => return (used, ControlFlow::Break(CloseReason::Protocol(error))),
             };
-            let flow = self.session.handle(op, self.decoder.settings_mut(), staging);
-            used += length;
-            if flow.is_break() {
-                return (used, flow);
+            match self.session.handle(op, self.decoder.settings_mut(), staging) {
+                ControlFlow::Continue(Progress::Done) => used += length,
+                ControlFlow::Continue(Progress::Unfinished) => {
+                    self.backlog = true;
+                    return (used, ControlFlow::Continue(()));
+                }
+                ControlFlow::Break(reason) => return (used + length, ControlFlow::Break(reason)),
             }
-            if self.session.deliveries() >= TURN_DELIVERIES_MAX && used < bytes.len() {
+            if staging.is_spent() && used < bytes.len() {
                 self.backlog = true;
                 return (used, ControlFlow::Continue(()));
             }
@@ -375,19 +385,25 @@ impl Connection {
         tracing::debug!(client = self.outbound.id, peer = %self.peer, reason = reason.text(), "connection ended");
 
         let Self {
-            session,
+            mut session,
             outbound,
             socket,
             _open,
             ..
         } = *self;
-        // From here on nobody delivers to it.
-        drop(session);
+        let leaving = session.leave();
         let mut last_words = Vec::new();
         if let Some(error) = reason.told() {
             encoder::error(&mut last_words, &error);
         }
+        // From here on nobody delivers to it.
         outbound.finish(&last_words, reason.flushes());
+        drop(session);
+        if let Some(mut leaving) = leaving {
+            while !leaving.go_on() {
+                behind_others().await;
+            }
+        }
         if reason.flushes() {
             let _ = tokio::time::timeout(CLOSE_FLUSH, drain(&outbound, &socket)).await;
             let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Write);

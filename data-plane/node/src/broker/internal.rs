@@ -10,12 +10,13 @@ use tollway_subject::{Filter, is_literal_subject};
 use tollway_wire::headers::HeaderBlock;
 use tollway_wire::{Message, ProtocolError};
 
+use super::behind_others::behind_others;
 use super::bounds::{INTERNAL_DEADLINE_MAX, INTERNAL_REPLIES_MAX};
 use super::client::{Client, ClientOptions, Sink};
 use super::inbox::Inbox;
 use super::login::{Admission, admit};
 use super::refusals::Refusal;
-use super::route::Publisher;
+use super::route::{Published, Publisher};
 use super::scratch;
 use super::shared::{Shared, unix_now};
 use super::subscription::Subscription;
@@ -114,16 +115,19 @@ pub(crate) async fn run(
         request.headers.len(),
     )
     .expect("the body begins with the headers");
-    let receivers = scratch::with(|scratch| {
-        let mut publisher = Publisher::new(client.clone());
-        let receivers = publisher.publish(&message, &mut scratch.staging);
-        publisher.flush(&mut scratch.staging);
-        receivers
-    });
-    match receivers {
-        Ok(0) => return Err(InternalRequestError::NoResponders),
-        Ok(_) => {}
-        Err(refused) => return Err(denied(&refused)),
+    let mut publisher = Publisher::new(client.clone());
+    loop {
+        let published = scratch::with(|scratch| {
+            let published = publisher.publish(&message, &mut scratch.staging);
+            publisher.flush(&mut scratch.staging);
+            published
+        });
+        match published {
+            Ok(Published::Unfinished) => behind_others().await,
+            Ok(Published::Delivered(0)) => return Err(InternalRequestError::NoResponders),
+            Ok(Published::Delivered(_)) => break,
+            Err(refused) => return Err(denied(&refused)),
+        }
     }
 
     let mut replies = Vec::new();

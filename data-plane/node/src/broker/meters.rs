@@ -15,7 +15,7 @@ pub(crate) struct Meters {
     connections_opened: AtomicU64,
 }
 
-/// Messages and their bytes (headers and payload), not yet in the meters.
+/// Messages and their bytes (subject, reply, headers and payload), not yet in the meters.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tally {
     pub(crate) messages: u64,

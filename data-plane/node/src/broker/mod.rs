@@ -26,12 +26,14 @@ mod accept;
 mod account;
 mod activity;
 mod apply;
+mod behind_others;
 pub mod bounds;
 mod client;
 mod close_reason;
 mod connection;
 mod inbox;
 mod internal;
+mod leaving;
 pub mod listener;
 mod login;
 mod meters;
@@ -58,7 +60,7 @@ use tollway_claims::{AccountDocument, PublicKey, Trust};
 use shared::Shared;
 
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
-pub use runtime::runtime;
+pub use runtime::{operator_runtime, runtime};
 pub use settings::{BrokerSettings, PROTOCOL_VERSION};
 pub use stats::NodeStats;
 

@@ -6,13 +6,19 @@
 //!    └── each plain subscription and one member of each queue group:
 //!        may it have it? ── its maximum ── encode into its staging buffer
 //! ```
+//!
+//! A message with many receivers, or with many filters to look at, takes more than one turn: then
+//! [`Publisher::publish`] says so, keeps its place, and goes on when it is called with the same
+//! message again. Each receiver still gets a publisher's messages in their order.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tollway_subject::is_literal_subject;
+use tollway_subject::{Walk, WalkEnd, is_literal_subject};
 use tollway_wire::{Message, ProtocolError, encoder};
 
-use super::bounds::MEMO_KEEP_MAX;
+use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX};
 use super::client::{Client, Sink};
 use super::meters::Tally;
 use super::staging::Staging;
@@ -27,8 +33,42 @@ pub(crate) struct Publisher {
     memo: Memo,
     /// Accepted since the last flush.
     accepted: Tally,
-    /// Deliveries since the turn began, as a measure of its length.
-    deliveries: usize,
+    /// The message that the turn before did not come to the end of.
+    underway: Option<Underway>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// So many receivers got it.
+    Delivered(usize),
+    /// The turn is over before the message is: publish it again in the next one.
+    Unfinished,
+}
+
+/// How far the delivery of one message is.
+#[derive(Default)]
+struct Underway {
+    /// Whether the rules allowed it; else it was leave to answer.
+    by_rules: bool,
+    delivered: usize,
+    /// Where it is in the memo: plain subscriptions, then groups.
+    plain: usize,
+    group: usize,
+    /// When one look did not find all receivers. Boxed, because that is rare.
+    broad: Option<Box<Broad>>,
+    /// The search for the subscription on which the requester hears that nobody is there.
+    asking: Option<Box<Walk>>,
+}
+
+/// A match that takes several looks. The memo holds the plain subscriptions of the last one.
+struct Broad {
+    walk: Walk,
+    found_all: bool,
+    /// One member of each group so far, each as likely as the other; how many there were; its name.
+    groups: HashMap<Box<[u8]>, (usize, Arc<Subscription>)>,
+    /// The same, once all groups are known.
+    chosen: Vec<Arc<Subscription>>,
 }
 
 /// Who wanted the last message: most clients publish to the same subject again.
@@ -56,30 +96,48 @@ impl Publisher {
             user,
             memo: Memo::default(),
             accepted: Tally::default(),
-            deliveries: 0,
+            underway: None,
         }
     }
 
     /// The user's permissions changed: what was allowed is to be asked again.
     pub(crate) fn adopt(&mut self) {
         self.user = self.client.user();
-        self.memo = Memo::default();
+        // Its lists stay: a message may be on its way along them.
+        self.memo.generation = 0;
     }
 
-    /// Routes one message. Gives how many receivers got it, or what the client
+    /// Routes one message, or goes on with it. Gives what became of it, or what the client
     /// is told instead; a message that was refused is not counted.
     pub(crate) fn publish(
         &mut self,
         message: &Message<'_>,
         staging: &mut Staging,
-    ) -> Result<usize, ProtocolError> {
+    ) -> Result<Published, ProtocolError> {
+        let mut underway = match self.underway.take() {
+            Some(underway) => underway,
+            None => self.accept(message, staging)?,
+        };
+        if self.go_on(&mut underway, message, staging).is_break() {
+            self.underway = Some(underway);
+            return Ok(Published::Unfinished);
+        }
+        if !underway.by_rules {
+            // Leave to answer is used up by each message: the next one is to be asked again.
+            self.memo.generation = 0;
+        }
+        Ok(Published::Delivered(underway.delivered))
+    }
+
+    /// Decides about a message and finds its receivers, or the first of them.
+    fn accept(&mut self, message: &Message<'_>, staging: &mut Staging) -> Result<Underway, ProtocolError> {
         let known =
             self.memo.generation == self.client.account.generation() && self.memo.subject == message.subject;
         let by_rules = known || self.check_subject(message.subject)?;
         if let Some(reply) = message.reply {
             check_reply(reply)?;
         }
-        self.accepted.count(message.body().len());
+        self.accepted.count(metered_bytes(message));
         if let Sink::Socket(outbound) = &self.client.sink {
             if self.client.verbose {
                 staging.control(outbound, encoder::ok);
@@ -90,22 +148,62 @@ impl Publisher {
                 });
             }
         }
-        if !known {
-            self.memo.fill(&self.client, message.subject);
+        let broad = if known {
+            None
+        } else {
+            self.memo.fill(&self.client, message.subject, staging)
+        };
+        let mut underway = Underway {
+            by_rules,
+            ..Underway::default()
+        };
+        if let Some(walk) = broad {
+            let mut broad = Broad {
+                walk,
+                found_all: false,
+                groups: HashMap::new(),
+                chosen: Vec::new(),
+            };
+            for member in std::mem::take(&mut self.memo.members) {
+                self.consider(&mut broad.groups, &member, message, staging);
+            }
+            underway.broad = Some(Box::new(broad));
         }
-        let delivered = self.deliver_all(message, staging);
-        self.deliveries += delivered;
-        if !by_rules {
-            // Leave to answer is used up by each message: the next one is to be asked again.
-            self.memo.generation = 0;
+        Ok(underway)
+    }
+
+    /// Delivers until there is nothing more to deliver, or the turn is over.
+    fn go_on(
+        &mut self,
+        underway: &mut Underway,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> ControlFlow<()> {
+        loop {
+            self.deliver_plain(underway, message, staging)?;
+            let Some(broad) = &mut underway.broad else {
+                self.deliver_groups(underway, message, staging)?;
+                break;
+            };
+            if broad.found_all {
+                while let Some(member) = broad.chosen.last() {
+                    may_go_on(staging)?;
+                    staging.spend(1);
+                    underway.delivered += usize::from(self.deliver(member, message, staging));
+                    broad.chosen.pop();
+                    self.make_room(staging);
+                }
+                break;
+            }
+            may_go_on(staging)?;
+            self.look_again(broad, message, staging);
+            underway.plain = 0;
         }
-        if delivered == 0 && self.client.no_responders && message.reply.is_some() {
-            self.tell_no_responders(message, staging);
+        if underway.delivered == 0 && self.client.no_responders && message.reply.is_some() {
+            self.tell_no_responders(underway, message, staging)?;
         }
-        if staging.is_full() {
-            self.flush(staging);
-        }
-        Ok(delivered)
+        self.make_room(staging);
+        ControlFlow::Continue(())
     }
 
     /// Sends what is staged and counts: messages before they are answered.
@@ -116,19 +214,9 @@ impl Publisher {
         }
         self.accepted = Tally::default();
         staging.flush(Some(self.client.id), Some(meters));
-        if self.memo.len() > MEMO_KEEP_MAX {
+        if self.underway.is_none() && self.memo.len() > MEMO_KEEP_MAX {
             self.memo = Memo::default();
         }
-    }
-
-    /// Deliveries since the last time this was asked.
-    pub(crate) fn take_deliveries(&mut self) -> usize {
-        std::mem::take(&mut self.deliveries)
-    }
-
-    /// How many deliveries there were since.
-    pub(crate) fn deliveries(&self) -> usize {
-        self.deliveries
     }
 
     /// Whether the rules allow it (true), or only leave to answer (false).
@@ -145,27 +233,113 @@ impl Publisher {
         })
     }
 
-    fn deliver_all(&self, message: &Message<'_>, staging: &mut Staging) -> usize {
-        let mut delivered = 0;
-        for subscription in &self.memo.plain {
-            delivered += usize::from(self.deliver(subscription, message, staging));
-            if staging.is_full() {
-                staging.flush(None, Some(&self.client.account.meters));
-            }
+    fn deliver_plain(
+        &self,
+        underway: &mut Underway,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> ControlFlow<()> {
+        while let Some(subscription) = self.memo.plain.get(underway.plain) {
+            may_go_on(staging)?;
+            staging.spend(1);
+            underway.delivered += usize::from(self.deliver(subscription, message, staging));
+            underway.plain += 1;
+            self.make_room(staging);
         }
-        for group in &self.memo.groups {
+        ControlFlow::Continue(())
+    }
+
+    fn deliver_groups(
+        &self,
+        underway: &mut Underway,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> ControlFlow<()> {
+        while let Some(group) = self.memo.groups.get(underway.group) {
+            may_go_on(staging)?;
             // Members that cannot have it (closing, denied, own message without
             // echo) leave it to the next one, from a random start.
             let members = &self.memo.members[group.clone()];
             let first = staging.random_below(members.len());
             let (before, from) = members.split_at(first);
-            let taken = from
-                .iter()
-                .chain(before)
-                .any(|member| self.deliver(member, message, staging));
-            delivered += usize::from(taken);
+            let taken = from.iter().chain(before).any(|member| {
+                staging.spend(1);
+                self.deliver(member, message, staging)
+            });
+            underway.delivered += usize::from(taken);
+            underway.group += 1;
+            self.make_room(staging);
         }
-        delivered
+        ControlFlow::Continue(())
+    }
+
+    /// The next look of a broad match. What the last one found was delivered.
+    fn look_again(&mut self, broad: &mut Broad, message: &Message<'_>, staging: &mut Staging) {
+        let mut members = Vec::new();
+        self.memo.plain.clear();
+        let (end, _) = look(
+            &self.client,
+            &mut broad.walk,
+            message.subject,
+            staging,
+            &mut |subscription| {
+                match subscription.queue {
+                    None => self.memo.plain.push(subscription.clone()),
+                    Some(_) => members.push(subscription.clone()),
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        for member in &members {
+            self.consider(&mut broad.groups, member, message, staging);
+        }
+        if end == WalkEnd::Finished {
+            broad.found_all = true;
+            let groups = std::mem::take(&mut broad.groups);
+            broad.chosen = groups.into_values().map(|(_, member)| member).collect();
+        }
+    }
+
+    /// Chooses among the members of a group of which not all are known yet: each one that can have
+    /// the message now replaces the one before with the chance that makes all of them equal.
+    fn consider(
+        &self,
+        groups: &mut HashMap<Box<[u8]>, (usize, Arc<Subscription>)>,
+        member: &Arc<Subscription>,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) {
+        let Some(queue) = member.queue.as_deref() else {
+            return;
+        };
+        if member.is_over() || !self.may_have(member, message) {
+            return;
+        }
+        match groups.get_mut(queue) {
+            None => {
+                groups.insert(queue.into(), (1, member.clone()));
+            }
+            Some((count, chosen)) => {
+                *count += 1;
+                if staging.random_below(*count) == 0 {
+                    *chosen = member.clone();
+                }
+            }
+        }
+    }
+
+    /// Sends what is staged when no more should be.
+    fn make_room(&self, staging: &mut Staging) {
+        if staging.is_full() {
+            staging.flush(None, Some(&self.client.account.meters));
+        }
+    }
+
+    fn may_have(&self, subscription: &Subscription, message: &Message<'_>) -> bool {
+        let client = &subscription.client;
+        !client.is_closing()
+            && (client.id != self.client.id || self.client.echo)
+            && subscription.may_deliver(message.subject)
     }
 
     fn deliver(
@@ -175,10 +349,7 @@ impl Publisher {
         staging: &mut Staging,
     ) -> bool {
         let client = &subscription.client;
-        if client.is_closing() || (client.id == self.client.id && !self.client.echo) {
-            return false;
-        }
-        if !subscription.may_deliver(message.subject) {
+        if !self.may_have(subscription, message) {
             return false;
         }
         let allowance = subscription.take_delivery();
@@ -187,7 +358,7 @@ impl Publisher {
         }
         let taken = match &client.sink {
             Sink::Socket(outbound) => {
-                let bytes = message.for_receiver(client.headers).body().len();
+                let bytes = metered_bytes(&message.for_receiver(client.headers));
                 staging.message(outbound, bytes, |out| {
                     encoder::message(out, message, &subscription.sid, client.headers);
                 });
@@ -206,20 +377,36 @@ impl Publisher {
 
     /// Tells a requester at once that nobody is there, on its own plain
     /// subscription to the reply, if it has one. Not a message of anybody: not counted.
-    fn tell_no_responders(&self, message: &Message<'_>, staging: &mut Staging) {
+    fn tell_no_responders(
+        &self,
+        underway: &mut Underway,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> ControlFlow<()> {
         let (Some(reply), Sink::Socket(outbound)) = (message.reply, &self.client.sink) else {
-            return;
+            return ControlFlow::Continue(());
         };
+        let walk = underway.asking.get_or_insert_default();
         let mut waiting = None;
-        self.client.account.matches(reply, &mut |subscription| {
-            if subscription.client.id == self.client.id && subscription.queue.is_none() {
-                waiting = Some(subscription.clone());
+        loop {
+            may_go_on(staging)?;
+            let (end, _) = look(&self.client, walk, reply, staging, &mut |subscription| {
+                if subscription.client.id == self.client.id && subscription.queue.is_none() {
+                    waiting = Some(subscription.clone());
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            if end != WalkEnd::Paused {
+                break;
             }
-        });
-        let Some(subscription) = waiting else { return };
+        }
+        let Some(subscription) = waiting else {
+            return ControlFlow::Continue(());
+        };
         let allowance = subscription.take_delivery();
         if allowance == Allowance::Over {
-            return;
+            return ControlFlow::Continue(());
         }
         let block = tollway_wire::headers::no_responders(message.subject);
         let status =
@@ -230,7 +417,35 @@ impl Publisher {
         if allowance == Allowance::DeliverLast {
             self.client.finish_subscription(&subscription);
         }
+        ControlFlow::Continue(())
     }
+}
+
+/// Breaks off when the turn is over.
+fn may_go_on(staging: &Staging) -> ControlFlow<()> {
+    match staging.is_spent() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// One look into the account's subscriptions, at the cost of this turn.
+fn look(
+    client: &Client,
+    walk: &mut Walk,
+    subject: &[u8],
+    staging: &mut Staging,
+    visit: &mut impl FnMut(&Arc<Subscription>) -> ControlFlow<()>,
+) -> (WalkEnd, u64) {
+    let mut steps = LOOK_STEPS_MAX;
+    let outcome = client.account.look(walk, subject, &mut steps, visit);
+    staging.spend(LOOK_STEPS_MAX - steps);
+    outcome
+}
+
+/// What a message counts in the meters: all that somebody wrote into it, see `docs/metering.md`.
+fn metered_bytes(message: &Message<'_>) -> usize {
+    message.subject.len() + message.reply.map_or(0, <[u8]>::len) + message.body().len()
 }
 
 fn check_reply(reply: &[u8]) -> Result<(), ProtocolError> {
@@ -247,17 +462,26 @@ impl Memo {
         self.plain.len() + self.members.len()
     }
 
-    fn fill(&mut self, client: &Client, subject: &[u8]) {
+    /// Finds the receivers of a subject. Gives the walk when one look does not find them all: then
+    /// the memo is good for a part of this message, and not for the next.
+    fn fill(&mut self, client: &Client, subject: &[u8], staging: &mut Staging) -> Option<Walk> {
         self.plain.clear();
         self.groups.clear();
         self.members.clear();
         let (plain, members) = (&mut self.plain, &mut self.members);
-        self.generation = client
-            .account
-            .matches(subject, &mut |subscription| match subscription.queue {
+        let mut walk = Walk::new();
+        let (end, generation) = look(client, &mut walk, subject, staging, &mut |subscription| {
+            match subscription.queue {
                 None => plain.push(subscription.clone()),
                 Some(_) => members.push(subscription.clone()),
-            });
+            }
+            ControlFlow::Continue(())
+        });
+        if end == WalkEnd::Paused {
+            self.generation = 0;
+            return Some(walk);
+        }
+        self.generation = generation;
         // A group is all members of one name, whatever filters they came by.
         self.members.sort_unstable_by(|a, b| a.queue.cmp(&b.queue));
         let mut start = 0;
@@ -267,5 +491,6 @@ impl Memo {
         }
         self.subject.clear();
         self.subject.extend_from_slice(subject);
+        None
     }
 }

@@ -16,13 +16,14 @@ use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof};
 use tollway_subject::FilterBuf;
 use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
 
-use super::bounds::{CONTROL_LINE_MAX, PINGS_UNANSWERED_MAX};
+use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX, SUBSCRIBE_STEPS};
 use super::client::{Client, ClientOptions, Sink};
 use super::close_reason::CloseReason;
+use super::leaving::Leaving;
 use super::login::{LoginError, log_in};
 use super::outbound::Outbound;
 use super::refusals::Refusal;
-use super::route::Publisher;
+use super::route::{Published, Publisher};
 use super::shared::{Shared, unix_now};
 use super::staging::Staging;
 use super::subscription::Subscription;
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     /// Until when a client must have authenticated.
     authenticate_by: Instant,
     login: Option<Login>,
+    /// The login before, while its subscriptions end.
+    leaving: Option<Leaving>,
     ping_at: Instant,
     /// Something arrived since the last time it was looked at.
     heard: bool,
@@ -69,6 +72,16 @@ struct Limits {
 /// Go on, or end the connection.
 pub(crate) type Flow = ControlFlow<CloseReason>;
 
+/// How far an operation is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// The turn is over before the operation is: hand it in again in the next one.
+    Unfinished,
+}
+
+const DONE: ControlFlow<CloseReason, Progress> = ControlFlow::Continue(Progress::Done);
+
 /// The queue group that stock servers keep for themselves.
 const SYSTEM_QUEUE: &[u8] = b"_sys_";
 
@@ -94,6 +107,7 @@ impl Session {
             nonce,
             options: ConnectOptions::default(),
             login: None,
+            leaving: None,
             heard: false,
             pings_unanswered: 0,
             timeout_changed: false,
@@ -132,7 +146,7 @@ impl Session {
         op: Op<'_>,
         decoder: &mut DecoderSettings,
         staging: &mut Staging,
-    ) -> Flow {
+    ) -> ControlFlow<CloseReason, Progress> {
         if let Op::Connect(json) = op {
             return self.connect(json, decoder, staging);
         }
@@ -141,16 +155,21 @@ impl Session {
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
         };
         match op {
-            Op::Publish(message) => {
-                if let Err(refused) = login.publisher.publish(&message, staging) {
-                    self.tell(&refused, staging);
-                }
-            }
-            Op::Subscribe { filter, queue, sid } => match login.subscribe(filter, queue, sid) {
-                Ok(()) => self.confirm(staging),
+            Op::Publish(message) => match login.publisher.publish(&message, staging) {
+                Ok(Published::Delivered(_)) => {}
+                Ok(Published::Unfinished) => return ControlFlow::Continue(Progress::Unfinished),
                 Err(refused) => self.tell(&refused, staging),
             },
+            Op::Subscribe { filter, queue, sid } => {
+                staging.spend(SUBSCRIBE_STEPS);
+                let tokens_max = self.shared.settings.max_subscription_tokens;
+                match login.subscribe(filter, queue, sid, tokens_max, staging) {
+                    Ok(()) => self.confirm(staging),
+                    Err(refused) => self.tell(&refused, staging),
+                }
+            }
             Op::Unsubscribe { sid, max } => {
+                staging.spend(SUBSCRIBE_STEPS);
                 login.unsubscribe(sid, max.map(|max| u64::from(max.get())));
                 self.confirm(staging);
             }
@@ -161,7 +180,7 @@ impl Session {
             Op::Pong => self.pings_unanswered = 0,
             Op::Connect(_) | Op::Ignored => {}
         }
-        ControlFlow::Continue(())
+        DONE
     }
 
     /// The end of a turn: everything staged goes out and is counted.
@@ -169,20 +188,6 @@ impl Session {
         match &mut self.login {
             Some(login) => login.publisher.flush(staging),
             None => staging.flush(None, None),
-        }
-    }
-
-    /// How long this turn's work is so far, in deliveries.
-    pub(crate) fn deliveries(&self) -> usize {
-        self.login
-            .as_ref()
-            .map_or(0, |login| login.publisher.deliveries())
-    }
-
-    /// A new turn begins.
-    pub(crate) fn begin_turn(&mut self) {
-        if let Some(login) = &mut self.login {
-            login.publisher.take_deliveries();
         }
     }
 
@@ -276,15 +281,31 @@ impl Session {
         });
     }
 
-    fn connect(&mut self, json: &[u8], decoder: &mut DecoderSettings, staging: &mut Staging) -> Flow {
+    fn connect(
+        &mut self,
+        json: &[u8],
+        decoder: &mut DecoderSettings,
+        staging: &mut Staging,
+    ) -> ControlFlow<CloseReason, Progress> {
         if self.options.merge(json).is_err() {
             return ControlFlow::Break(CloseReason::MalformedConnect);
         }
         if self.login.is_some() {
             // What was staged belongs to the account that is left now.
             self.flush(staging);
-            self.leave();
+            self.leaving = self.leave();
+            self.authenticate_by = Instant::now() + self.shared.settings.auth_timeout;
         }
+        while let Some(leaving) = &mut self.leaving {
+            if staging.is_spent() {
+                return ControlFlow::Continue(Progress::Unfinished);
+            }
+            staging.spend(LEAVE_STEPS_MAX);
+            if leaving.go_on() {
+                self.leaving = None;
+            }
+        }
+        staging.spend(LOGIN_STEPS);
         if let Err(error) = self.options.check() {
             if error == ProtocolError::AuthorizationViolation {
                 let reason = "CONNECT asks for an account, which no client may".to_owned();
@@ -326,7 +347,7 @@ impl Session {
             introduced: false,
         });
         self.confirm(staging);
-        ControlFlow::Continue(())
+        DONE
     }
 
     fn log_in(&self) -> Result<Arc<Client>, LoginError> {
@@ -397,13 +418,12 @@ impl Session {
             .record(&self.shared.counters, Some(self.client_ip), refusal);
     }
 
-    /// Takes the client out of its account.
-    fn leave(&mut self) {
-        let Some(login) = self.login.take() else { return };
+    /// Takes the client out of its account. Its subscriptions end as the value that this gives goes
+    /// on, or is dropped.
+    pub(crate) fn leave(&mut self) -> Option<Leaving> {
+        let login = self.login.take()?;
         login.client.account.leave(&login.client);
-        for subscription in login.subscriptions.values() {
-            login.client.account.unsubscribe(subscription);
-        }
+        Some(Leaving::new(login.client.account.clone(), login.subscriptions))
     }
 }
 
@@ -411,13 +431,26 @@ impl Session {
 /// delivering to it.
 impl Drop for Session {
     fn drop(&mut self) {
-        self.leave();
+        drop(self.leave());
     }
 }
 
 impl Login {
-    fn subscribe(&mut self, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) -> Result<(), ProtocolError> {
+    fn subscribe(
+        &mut self,
+        filter: &[u8],
+        queue: Option<&[u8]>,
+        sid: &[u8],
+        tokens_max: usize,
+        staging: &mut Staging,
+    ) -> Result<(), ProtocolError> {
         let filter = FilterBuf::new(filter).map_err(|_| ProtocolError::InvalidSubject)?;
+        let tokens = filter.as_filter().tokens().count();
+        staging.spend(tokens);
+        if tokens > tokens_max {
+            let filter = filter.as_bytes().to_vec();
+            return Err(ProtocolError::SubscriptionTooManyTokens { filter });
+        }
         let user = self.client.user();
         let allowed = user
             .permissions

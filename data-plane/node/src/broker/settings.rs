@@ -29,6 +29,8 @@ pub struct BrokerSettings {
     pub ping_interval: Duration,
     /// Bytes that may wait for one receiver before it is closed as slow.
     pub max_pending: usize,
+    /// Tokens that a client may subscribe with in one filter.
+    pub max_subscription_tokens: usize,
     /// How long a receiver's socket may refuse every byte.
     pub write_deadline: Duration,
 }
@@ -47,6 +49,7 @@ impl BrokerSettings {
             auth_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(120),
             max_pending: super::bounds::PENDING_BYTES_MAX,
+            max_subscription_tokens: super::bounds::SUBSCRIPTION_TOKENS_MAX,
             write_deadline: super::bounds::WRITE_DEADLINE,
         }
     }

@@ -9,7 +9,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::bounds::{
-    STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX, STAGING_POOL_BYTES_MAX,
+    RECEIVER_STEPS, STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX, STAGING_POOL_BYTES_MAX,
+    STEP_BYTES, TURN_STEPS_SHARED,
 };
 use super::meters::{Meters, Tally};
 use super::outbound::{Outbound, Pushed};
@@ -24,6 +25,9 @@ pub(crate) struct Staging {
     bytes: usize,
     spare: Vec<Vec<u8>>,
     spare_bytes: usize,
+    /// What the turn has cost so far and may cost, in steps.
+    steps: usize,
+    steps_max: usize,
     /// Some receiver has so much waiting that the publisher should pause.
     stall: bool,
     random: Random,
@@ -43,6 +47,7 @@ impl Staging {
     pub(crate) fn control(&mut self, outbound: &Arc<Outbound>, append: impl FnOnce(&mut Vec<u8>)) {
         let slot = self.slot(outbound);
         append(&mut self.slots[slot].buffer);
+        self.steps += 1;
     }
 
     /// Stages a message for a receiver; `message_bytes` is what the meters count.
@@ -57,7 +62,25 @@ impl Staging {
         let before = slot.buffer.len();
         append(&mut slot.buffer);
         slot.tally.count(message_bytes);
-        self.bytes += slot.buffer.len() - before;
+        let bytes = slot.buffer.len() - before;
+        self.bytes += bytes;
+        self.steps += bytes / STEP_BYTES;
+    }
+
+    /// A turn begins that may take so many steps.
+    pub(crate) fn begin_turn(&mut self, steps_max: usize) {
+        self.steps = 0;
+        self.steps_max = steps_max;
+    }
+
+    /// Work of this turn that is not seen here.
+    pub(crate) fn spend(&mut self, steps: usize) {
+        self.steps += steps;
+    }
+
+    /// Whether others should have their turn now.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.steps >= self.steps_max
     }
 
     /// Whether it has to be flushed before more is staged.
@@ -113,6 +136,7 @@ impl Staging {
         self.index.clear();
         self.bytes = 0;
         self.stall = false;
+        self.begin_turn(TURN_STEPS_SHARED);
     }
 
     /// A number below `bound`, for choosing among the members of a queue group.
@@ -129,6 +153,7 @@ impl Staging {
         if let Some(slot) = found {
             return slot;
         }
+        self.steps += RECEIVER_STEPS;
         let buffer = self.spare.pop().unwrap_or_default();
         self.spare_bytes -= buffer.capacity();
         let slot = self.slots.len();

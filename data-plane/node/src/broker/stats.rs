@@ -16,11 +16,11 @@ pub struct NodeStats {
     pub subscriptions: u64,
     /// Accounts with a document now.
     pub accounts: u64,
-    /// Messages accepted from clients, and their bytes (headers and payload).
+    /// Messages accepted from clients, and their bytes (subject, reply, headers and payload).
     pub messages_in: u64,
     /// See `messages_in`.
     pub bytes_in: u64,
-    /// Messages handed to clients, and their bytes (headers and payload).
+    /// Messages handed to clients, and their bytes (subject, reply, headers and payload).
     pub messages_out: u64,
     /// See `messages_out`.
     pub bytes_out: u64,

@@ -15,6 +15,8 @@ pub(crate) struct Subscription {
     pub(crate) sid: Box<[u8]>,
     pub(crate) queue: Option<Box<[u8]>>,
     pub(crate) client: Arc<Client>,
+    /// Where it is among those of its filter; the account's, and only read and written under its lock.
+    pub(crate) key: AtomicU64,
     /// Some of what it matches is denied to the user, so each message has to be asked about.
     filtered: AtomicBool,
     delivered: AtomicU64,
@@ -45,6 +47,7 @@ impl Subscription {
             sid,
             queue,
             client,
+            key: AtomicU64::new(0),
             filtered: AtomicBool::new(filtered),
             delivered: AtomicU64::new(0),
             max: AtomicU64::new(0),

@@ -55,14 +55,14 @@ async fn a_removed_account_loses_its_clients_and_keeps_its_meters() {
     let mut again = world.greeted().await;
     again.connect(&user, serde_json::json!({})).await;
     again.expect_end("-ERR 'Authorization Violation'\r\n").await;
-    assert_eq!(world.meters(&account).bytes_in, 3);
+    assert_eq!(world.meters(&account).bytes_in, 4);
 
     // It comes back, and its meters go on where they were.
     world.apply(&account);
     let mut raw = world.client(&user).await;
     raw.send("PUB a 3\r\nabc\r\n").await;
     raw.sync().await;
-    assert_eq!(world.meters(&account).bytes_in, 6);
+    assert_eq!(world.meters(&account).bytes_in, 8);
     assert_eq!(world.meters(&account).connections_opened, 2);
 }
 

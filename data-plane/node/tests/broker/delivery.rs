@@ -36,8 +36,16 @@ async fn accounts_using_the_same_subjects_see_nothing_of_each_other() {
     in_a.sync().await;
     in_b.sync().await;
     let (used_a, used_b) = (world.meters(&a), world.meters(&b));
-    assert_eq!((used_a.messages_in, used_a.bytes_in), (4, 20));
-    assert_eq!((used_a.messages_out, used_a.bytes_out), (5, 25));
+    // Each with its subject, the reply of eight and the payload of five.
+    assert_eq!(
+        (used_a.messages_in, used_a.bytes_in),
+        (4, 10 + 20 + 12 + 8 + 4 * 13)
+    );
+    assert_eq!(
+        (used_a.messages_out, used_a.bytes_out),
+        (5, used_a.bytes_in + 10 + 13),
+        "one of them was heard twice"
+    );
     assert_eq!((used_b.messages_in, used_b.messages_out), (0, 0));
 
     // Somebody listening in another account does not make a request answered.
@@ -245,7 +253,10 @@ async fn every_subscriber_gets_each_publishers_messages_in_order() {
     }
     let used = world.meters(&account);
     assert_eq!(used.messages_in, (PUBLISHERS * MESSAGES) as u64);
-    assert_eq!(used.bytes_in, (PUBLISHERS * MESSAGES * 8) as u64);
+    assert_eq!(
+        used.bytes_in,
+        (PUBLISHERS * MESSAGES * ("flow.0".len() + 8)) as u64
+    );
     assert_eq!(used.messages_out, (PUBLISHERS * MESSAGES * SUBSCRIBERS) as u64);
 }
 

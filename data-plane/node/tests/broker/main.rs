@@ -2,6 +2,7 @@
 
 mod changes;
 mod delivery;
+mod fairness;
 mod internal;
 mod login;
 mod malformed;

@@ -266,6 +266,11 @@ impl Raw {
             .expect("the broker reads");
     }
 
+    /// Whether the broker took all of this, however long that took.
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.socket.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Sends what the broker may already refuse to read.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = tokio::time::timeout(PATIENCE, self.socket.write_all(bytes.as_ref())).await;
