@@ -1,5 +1,6 @@
 //! The request lane.
 
+use tollway_node::fleet::bounds::REQUESTS_PER_ACCOUNT_MAX;
 use tollway_proto::fleet::control_message::Message as Control;
 use tollway_proto::fleet::node_message::Message as FromNode;
 use tollway_proto::fleet::response::Outcome;
@@ -99,4 +100,34 @@ async fn requests_are_answered_by_the_accounts_own_clients_under_the_users_right
         log.contains(r#""request_id":"req-2""#) && log.contains(r#""request_id":"req-3""#),
         "{log}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn account_whose_service_never_answers_leaves_room_for_the_requests_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut control_plane = ControlPlane::start().await;
+    let operator = control_plane.operator.clone();
+    let mut node = Node::start(folder.path(), &control_plane);
+    let mut stream = control_plane.welcomed().await;
+    let (account, other) = (Account::new(), Account::new());
+    stream
+        .snapshot(
+            (1, 1),
+            vec![account.document(&operator), other.document(&operator)],
+        )
+        .await;
+    let mut silent = node.login(&account.user()).await.unwrap();
+    silent.send("SUB sleep 1\r\n").await;
+    silent.sync().await;
+
+    let (user, others_user) = (account.user(), other.user());
+    for id in 1..=REQUESTS_PER_ACCOUNT_MAX as u64 {
+        stream.send(request(id, &account, &user, "sleep")).await;
+    }
+    stream.send(request(1_000, &account, &user, "sleep")).await;
+    let answer = response(&mut stream).await;
+    assert_eq!((answer.id, failure_code(&answer)), (1_000, "overloaded"));
+    stream.send(request(1_001, &other, &others_user, "nobody")).await;
+    let answer = response(&mut stream).await;
+    assert_eq!((answer.id, failure_code(&answer)), (1_001, "no_responders"));
 }
