@@ -65,10 +65,15 @@ impl CallerLookUps {
             true => &self.places_of_known,
             false => &self.places_of_strangers,
         };
+        let place = places.take().await?;
+        // Somebody who waited before with the same secret has found it to be none.
+        if self.refused.holds(&secret, REFUSED_CALLER_KEEP, Instant::now()) {
+            return Err(ProblemCode::Unauthorized.into());
+        }
         Ok(Turn {
             look_ups: self,
             secret,
-            _place: places.take().await?,
+            _place: place,
         })
     }
 }
@@ -210,6 +215,18 @@ mod tests {
         assert_eq!(code(look_ups.turn(secret(1)).await), ProblemCode::Unauthorized);
         tokio::time::advance(REFUSED_CALLER_KEEP).await;
         look_ups.turn(secret(1)).await.unwrap().found(true);
+    }
+
+    #[tokio::test]
+    async fn one_look_answers_all_who_wait_with_the_same_secret() {
+        let look_ups = CallerLookUps::new();
+        let mut strangers = Vec::new();
+        for _ in 0..LOOK_UPS_OF_STRANGERS_MAX {
+            strangers.push(look_ups.turn(secret(1)).await.unwrap());
+        }
+        let finish = async { strangers.pop().unwrap().found(false) };
+        let (waited, ()) = tokio::join!(look_ups.turn(secret(1)), finish);
+        assert_eq!(code(waited), ProblemCode::Unauthorized);
     }
 
     #[tokio::test]
