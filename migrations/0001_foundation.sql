@@ -140,6 +140,8 @@ CREATE TABLE cell (
     engine            text NOT NULL CHECK (engine IN ('tollway')),
     -- What the cell should hold ...
     epoch             bigint NOT NULL,
+    -- The token in which the operator says so: nodes take up no epoch without it.
+    epoch_statement   text NOT NULL,
     revision          bigint NOT NULL DEFAULT 0,
     -- ... and what it acknowledged.
     applied_epoch     bigint NOT NULL DEFAULT 0,

@@ -23,8 +23,19 @@ pub struct NewCell {
     pub id: CellId,
     /// Its name, unique in the installation.
     pub name: Name,
+    /// Its first one.
+    pub epoch: NewEpoch,
     /// Now.
     pub created_at: OffsetDateTime,
+}
+
+/// An epoch to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEpoch {
+    /// Its number, greater than all before.
+    pub epoch: u64,
+    /// The token in which the operator says that it has begun.
+    pub statement: String,
 }
 
 /// Why a cell was not created.
@@ -58,11 +69,6 @@ pub enum CellPlaceError {
     Datastore(#[from] DatastoreError),
 }
 
-/// An epoch that is greater than all before: the time. Epochs need not follow each other closely.
-fn epoch_at(now: OffsetDateTime) -> i64 {
-    i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
 pub(crate) fn cursor_from_columns(
     row: &Reader<'_>,
     epoch: &str,
@@ -90,6 +96,7 @@ fn cell_from_row(row: &PgRow) -> Result<Cell, DatastoreError> {
         engine: CellEngine::from_word(engine).ok_or_else(|| row.inconsistent("unknown engine"))?,
         cursor: cursor_from_columns(&row, "epoch", "revision")?,
         mark: mark_from_bigint(row.get("mark")?),
+        epoch_statement: row.get("epoch_statement")?,
         applied: applied_at.map(|_| applied),
         applied_at,
         created_at: row.get("created_at")?,
@@ -123,25 +130,27 @@ impl SystemTx {
     pub async fn cell_insert(&mut self, new: &NewCell) -> Result<Cell, CellInsertError> {
         let row = sqlx::query(
             "WITH new AS (
-                 INSERT INTO cell (id, name, engine, epoch, created_at)
-                 VALUES ($1, $2, $3, $4, $5)
+                 INSERT INTO cell (id, name, engine, epoch, epoch_statement, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT (name) DO NOTHING
                  RETURNING
-                     id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at
+                     id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at,
+                     epoch_statement
              ), first AS (
                  INSERT INTO cell_revision (cell_id, revision)
                  SELECT id, revision FROM new
                  RETURNING cell_id, mark
              )
              SELECT
-                 id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at, mark
+                 id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at, mark, epoch_statement
              FROM new
              JOIN first ON first.cell_id = new.id",
         )
         .bind(new.id.uuid())
         .bind(new.name.as_str())
         .bind(CellEngine::Tollway.as_str())
-        .bind(epoch_at(new.created_at))
+        .bind(to_bigint(new.epoch.epoch))
+        .bind(&new.epoch.statement)
         .bind(new.created_at)
         .fetch_optional(self.connection())
         .await
@@ -159,7 +168,7 @@ impl SystemTx {
         let (id, name) = id_and_name(cell);
         sqlx::query(
             "SELECT
-                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark
+                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark, epoch_statement
              FROM cell
              JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
              WHERE id = $1
@@ -189,7 +198,7 @@ impl SystemTx {
     ) -> Result<Page<CellSummary, CellId>, DatastoreError> {
         let rows = sqlx::query(
             "SELECT
-                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark
+                 id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark, epoch_statement
              FROM cell
              JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
              WHERE $1::uuid IS NULL OR id > $1
@@ -252,23 +261,26 @@ impl SystemTx {
 
     /// Begins a new history of the cell: its node will take revisions and versions that run backwards,
     /// once. For when the node holds what this database never gave out, because the database was restored
-    /// from a backup. `None` when another epoch than `seen` has begun meanwhile.
+    /// from a backup. `None` when another epoch than `seen` has begun meanwhile, or the new one is not greater.
     pub async fn cell_epoch_advance(
         &mut self,
         cell: CellId,
         seen: u64,
-        now: OffsetDateTime,
+        new: &NewEpoch,
     ) -> Result<Option<Cursor>, DatastoreError> {
         sqlx::query(
             "UPDATE cell
-             SET epoch = greatest(epoch + 1, $3)
+             SET epoch = $3,
+                 epoch_statement = $4
              WHERE id = $1
                AND epoch = $2
+               AND epoch < $3
              RETURNING id, epoch, revision",
         )
         .bind(cell.uuid())
         .bind(to_bigint(seen))
-        .bind(epoch_at(now))
+        .bind(to_bigint(new.epoch))
+        .bind(&new.statement)
         .fetch_optional(self.connection())
         .await
         .map_err(failed_to("begin a new epoch of the cell"))?

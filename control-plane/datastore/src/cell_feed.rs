@@ -53,7 +53,60 @@ fn document_from_row(row: &PgRow) -> Result<CellDocument, DatastoreError> {
     })
 }
 
+/// A document that the cell serves, and what the row of its account says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// The account.
+    pub account: AccountKey,
+    /// The statement of the document.
+    pub statement_jwt: String,
+    /// The version of the document that was published last, as the account knows it.
+    pub version: u64,
+    /// Whether the account is suspended.
+    pub suspended: bool,
+}
+
 impl SystemTx {
+    /// What the cell serves beside what the rows of the accounts say, in the order of account keys, after
+    /// `after`; at most `limit`. The two are written together, so that they differ only when somebody else
+    /// wrote one of them.
+    pub async fn cell_publications(
+        &mut self,
+        cell: CellId,
+        after: Option<&AccountKey>,
+        limit: u32,
+    ) -> Result<Vec<Publication>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT
+                 account_key, statement_jwt, account.version,
+                 account.suspended_at IS NOT NULL AS suspended
+             FROM cell_document
+             JOIN account ON account.id = cell_document.account_id
+             WHERE cell_document.cell_id = $1
+               AND NOT removed
+               AND ($2::text IS NULL OR account_key > $2)
+             ORDER BY account_key
+             LIMIT $3",
+        )
+        .bind(cell.uuid())
+        .bind(after.map(AccountKey::as_str))
+        .bind(i64::from(limit))
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("compare what the cell serves with its accounts"))?;
+        rows.iter()
+            .map(|row| {
+                let row = Reader::new(row, "cell_document", "account_key");
+                Ok(Publication {
+                    account: row.parse("account_key")?,
+                    statement_jwt: row.get("statement_jwt")?,
+                    version: row.count("version")?,
+                    suspended: row.get("suspended")?,
+                })
+            })
+            .collect()
+    }
+
     /// What the cell should hold; `None` when there is no such cell.
     pub async fn cell_cursor(&mut self, cell: CellId) -> Result<Option<Cursor>, DatastoreError> {
         sqlx::query("SELECT id, epoch, revision FROM cell WHERE id = $1")

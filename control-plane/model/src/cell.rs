@@ -20,6 +20,8 @@ pub struct Cell {
     pub cursor: Cursor,
     /// The mark of that revision.
     pub mark: Mark,
+    /// The token in which the operator says that the cursor's epoch has begun.
+    pub epoch_statement: String,
     /// What the cell acknowledged; `None` before its first acknowledgement.
     pub applied: Option<Cursor>,
     /// When it acknowledged that.
@@ -61,7 +63,7 @@ impl CellEngine {
 
 /// A place in the history of what a cell should hold.
 ///
-/// The revision grows by one with each change. The epoch changes when the database was restored from a
+/// The revision grows by one with each change. The epoch grows when the database was restored from a
 /// backup, and only then may revisions run backwards: cursors compare only within one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {

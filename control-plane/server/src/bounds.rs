@@ -84,6 +84,11 @@ pub const USER_JWT_BYTES_MAX: usize = CONNECT_BYTES_MAX - CONNECT_BYTES_BESIDE_J
 pub const APPLY_WAIT: Duration = Duration::from_secs(10);
 /// How often a sender looks for changes that no notification told of.
 pub const FLEET_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long we wait before we look again at a database that says what no control plane wrote.
+pub const EPOCH_DOUBT_WAIT: Duration = Duration::from_secs(60);
+/// How far ahead of our clock an epoch may be that a node says it holds: a clock may have been wrong for a
+/// while, but nobody's by a century.
+pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 /// How often rows are cleared away that nobody needs any more.
 pub const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often we note that a node is still there.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! operator identity key  ──signs──▶ operator JWT   pinned by every node (Trust)
-//!        operator signing key  ──signs──▶ account JWT, statement
+//!        operator signing key  ──signs──▶ account JWT, statement, epoch
 //!               account (signing) key  ──signs──▶ user JWT
 //!                      user key  ──signs──▶ the nonce of one connection
 //! ```
@@ -52,6 +52,7 @@ mod authenticate;
 mod connection;
 mod creds;
 mod enforced;
+mod epoch;
 mod exchange;
 mod export;
 mod import;
@@ -80,6 +81,7 @@ pub use authenticate::{
 pub use connection::{Cidr, ConnectionType, InvalidCidr, InvalidTimeWindow, TimeWindow};
 pub use creds::{CredsError, UserCreds};
 pub use enforced::{Enforced, Feature};
+pub use epoch::EpochClaims;
 pub use exchange::{
     DESTINATIONS_MAX, EXPORTS_MAX, ExchangeError, IMPORTS_MAX, INFO_BYTES_MAX, MAPPINGS_MAX,
     SUBJECT_BYTES_MAX, Shared, SubjectError,

@@ -2,6 +2,7 @@
 
 use crate::account::AccountClaims;
 use crate::enforced::{Enforced, Feature};
+use crate::epoch::EpochClaims;
 use crate::nkey::PublicKey;
 use crate::operator::OperatorClaims;
 use crate::statement::StatementClaims;
@@ -42,7 +43,7 @@ pub enum TrustError {
     /// The token itself is refused.
     #[error("the {document} is not acceptable")]
     Token {
-        /// `operator JWT`, `account JWT` or `statement`.
+        /// `operator JWT`, `account JWT`, `statement` or `epoch's statement`.
         document: &'static str,
         /// What is wrong with it.
         #[source]
@@ -112,6 +113,18 @@ pub enum TrustError {
         /// The account it is about.
         found: PublicKey,
     },
+    /// The operator began another epoch, or one of another cell.
+    #[error("the statement is about epoch {found} of the cell {found_cell}, not about {expected} of {cell}")]
+    OtherEpoch {
+        /// The cell that it was sent for.
+        cell: String,
+        /// The epoch that it was sent for.
+        expected: u64,
+        /// The cell that it is about.
+        found_cell: String,
+        /// The epoch that it is about.
+        found: u64,
+    },
     /// The account JWT and the statement were not made together.
     #[error("the account JWT has version {claims:?} and the statement version {statement}")]
     VersionMismatch {
@@ -136,6 +149,7 @@ impl TrustError {
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::NotEnforced { .. } => "not_enforced",
             Self::OtherAccount { .. } => "other_account",
+            Self::OtherEpoch { .. } => "other_epoch_statement",
             Self::VersionMismatch { .. } => "version_mismatch",
         }
     }
@@ -233,6 +247,30 @@ impl Trust {
             source,
         })?;
         self.check_issuer(&claims.issuer, now)?;
+        Ok(claims)
+    }
+
+    /// Reads the statement that began this epoch of this cell; `now` in seconds since 1970.
+    pub fn verify_epoch(
+        &self,
+        jwt: &str,
+        cell: &str,
+        epoch: u64,
+        now: i64,
+    ) -> Result<EpochClaims, TrustError> {
+        let claims = EpochClaims::decode(jwt).map_err(|source| TrustError::Token {
+            document: "epoch's statement",
+            source,
+        })?;
+        self.check_issuer(&claims.issuer, now)?;
+        if claims.cell != cell || claims.epoch != epoch {
+            return Err(TrustError::OtherEpoch {
+                cell: cell.to_owned(),
+                expected: epoch,
+                found_cell: claims.cell,
+                found: claims.epoch,
+            });
+        }
         Ok(claims)
     }
 

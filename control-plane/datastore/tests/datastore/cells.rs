@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tollway_datastore::{Acknowledged, Acknowledgement, CellInsertError};
-use tollway_model::{CellRef, Cursor, PageRequest, Refusal};
+use tollway_model::{Account, CellRef, Cursor, PageRequest, Refusal};
 
-use crate::fixture::{World, account_key, name, new_cell, now, platform, publish, scope, seconds};
+use crate::fixture::{World, account_key, name, new_cell, new_epoch, now, platform, publish, scope};
 
 #[tokio::test]
 async fn a_cell_is_found_by_id_and_by_name_and_its_name_is_unique() {
@@ -242,7 +242,7 @@ async fn acknowledgements_only_grow_and_are_about_this_history() {
     // After a restore: the node's old cursor counts no more, and a lower revision of the new epoch does.
     let mut tx = world.system().await;
     let renewed = tx
-        .cell_epoch_advance(world.cell.id, epoch, now() + seconds(1))
+        .cell_epoch_advance(world.cell.id, epoch, &new_epoch(epoch + 1_000))
         .await
         .unwrap()
         .unwrap();
@@ -256,6 +256,7 @@ async fn acknowledgements_only_grow_and_are_about_this_history() {
         .unwrap()
         .unwrap();
     assert_eq!(cell.applied_revision(), 0);
+    assert_eq!(cell.epoch_statement, new_epoch(renewed.epoch).statement);
     assert_eq!(acknowledge(epoch, 2).await, Acknowledged::Foreign);
     assert_eq!(acknowledge(renewed.epoch, 1).await, Acknowledged::Noted);
     assert_eq!(
@@ -268,20 +269,56 @@ async fn acknowledgements_only_grow_and_are_about_this_history() {
 }
 
 #[tokio::test]
-async fn an_epoch_advances_even_when_the_clock_runs_backwards() {
+async fn an_epoch_only_grows_and_begins_once() {
     let world = World::new().await;
+    let epoch = world.cell.cursor.epoch;
+    assert_eq!(world.cell.epoch_statement, new_epoch(epoch).statement);
     let mut tx = world.system().await;
+    for not_greater in [epoch - 1, epoch] {
+        let begun = tx
+            .cell_epoch_advance(world.cell.id, epoch, &new_epoch(not_greater))
+            .await
+            .unwrap();
+        assert_eq!(begun, None);
+    }
     let renewed = tx
-        .cell_epoch_advance(world.cell.id, world.cell.cursor.epoch, now() - seconds(86_400))
+        .cell_epoch_advance(world.cell.id, epoch, &new_epoch(epoch + 1))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(renewed.epoch, world.cell.cursor.epoch + 1);
+    assert_eq!(renewed.epoch, epoch + 1);
     let again = tx
-        .cell_epoch_advance(world.cell.id, world.cell.cursor.epoch, now())
+        .cell_epoch_advance(world.cell.id, epoch, &new_epoch(epoch + 2))
         .await
         .unwrap();
     assert_eq!(again, None, "of two that saw the same, one begins it");
+}
+
+#[tokio::test]
+async fn what_was_published_is_listed_beside_what_the_account_says() {
+    let world = World::new().await;
+    let (a, b) = (world.account("a").await, world.account("b").await);
+    world.account_in(world.theirs, world.cell.id, "c").await;
+    let mut superuser = world.database.superuser().await;
+    sqlx::query("UPDATE account SET suspended_at = now(), suspended_reason = 'x', suspended_by = 'platform' WHERE id = $1")
+        .bind(b.id.uuid())
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let mut tx = world.system().await;
+    let all = tx.cell_publications(world.cell.id, None, 10).await.unwrap();
+    let of = |account: &Account| {
+        let found = all.iter().find(|one| one.account == account.public_key).unwrap();
+        (found.version, found.suspended)
+    };
+    assert_eq!(all.len(), 3);
+    assert!(all.is_sorted_by_key(|one| one.account.as_str()));
+    assert_eq!((of(&a), of(&b)), ((1, false), (1, true)));
+    let rest = tx
+        .cell_publications(world.cell.id, Some(&all[0].account), 1)
+        .await
+        .unwrap();
+    assert_eq!(rest, all[1..2]);
 }
 
 #[tokio::test]

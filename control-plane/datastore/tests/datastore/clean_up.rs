@@ -3,7 +3,7 @@
 use tollway_datastore::{Acknowledgement, CleanedUp, NewEnrolmentToken, REVISION_MARK_KEEP};
 use tollway_model::Cursor;
 
-use crate::fixture::{World, hash, now, publish, seconds};
+use crate::fixture::{World, hash, new_epoch, now, publish, seconds};
 
 async fn acknowledge(world: &World, revision: u64) {
     let acknowledgement = Acknowledgement {
@@ -86,7 +86,8 @@ async fn marks_of_an_epoch_that_was_not_acknowledged_stay() {
     world.account("a").await;
     acknowledge(&world, 1).await;
     let mut tx = world.system().await;
-    tx.cell_epoch_advance(world.cell.id, world.cell.cursor.epoch, now() + seconds(1))
+    let epoch = world.cell.cursor.epoch;
+    tx.cell_epoch_advance(world.cell.id, epoch, &new_epoch(epoch + 1))
         .await
         .unwrap();
     tx.commit().await.unwrap();

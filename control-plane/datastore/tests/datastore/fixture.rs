@@ -6,8 +6,8 @@ use time::{Duration, OffsetDateTime};
 use tollway_authz::{Action, Platform, Principal, Scope, authorize};
 use tollway_datastore::testing::{self, TestDatabase};
 use tollway_datastore::{
-    AccountSeeds, Datastore, Hello, NewAccount, NewCell, NewDocument, NewIssuance, NewNode, NewOrganization,
-    NewUser, SystemTx, TenantTx, WrappedDataKey,
+    AccountSeeds, Datastore, Hello, NewAccount, NewCell, NewDocument, NewEpoch, NewIssuance, NewNode,
+    NewOrganization, NewUser, SystemTx, TenantTx, WrappedDataKey,
 };
 use tollway_model::{
     Account, AccountId, AccountKey, AccountLimits, AttachmentId, BootId, Cell, CellId, Cursor, Id, Issuance,
@@ -201,7 +201,16 @@ pub(crate) fn new_cell(text: &str) -> NewCell {
     NewCell {
         id: fresh(),
         name: name(text),
+        epoch: new_epoch(1_000),
         created_at: now(),
+    }
+}
+
+/// The database believes what it is told; the token is for nodes.
+pub(crate) fn new_epoch(epoch: u64) -> NewEpoch {
+    NewEpoch {
+        epoch,
+        statement: format!("epoch {epoch}"),
     }
 }
 

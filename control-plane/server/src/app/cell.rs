@@ -4,12 +4,13 @@ use serde_json::json;
 use time::Duration;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::Action;
-use tollway_datastore::{CellInsertError, NewCell, NewEnrolmentToken};
+use tollway_datastore::{CellInsertError, NewCell, NewEnrolmentToken, NewEpoch};
 use tollway_model::{CellId, CellRef, Name};
 
 use super::{AppError, OpContext, PageParams, error::invalid_name};
 use crate::{
     authn::ENROLMENT_TOKEN_PREFIX,
+    compile::epoch_statement,
     secrets::{random_array, random_text, secret_hash},
 };
 
@@ -22,11 +23,16 @@ pub async fn create(op: &OpContext, new: api::NewCell) -> Result<api::Cell, AppE
     let scope = op.authorize_platform(Action::CellCreate)?;
     let name: Name = new.name.parse().map_err(invalid_name("name"))?;
     let id = CellId::new(op.unix_ms(), random_array());
+    // The time, so that a cell which is created again after a restore is further than the one that was lost.
+    let epoch = op.unix_ms();
+    let statement = epoch_statement(id, epoch, &op.app().operator().signer, op.now().unix_timestamp())
+        .map_err(AppError::internal("sign the cell's first epoch"))?;
     let mut tx = op.app().datastore().begin_system(&scope).await?;
     let cell = tx
         .cell_insert(&NewCell {
             id,
             name,
+            epoch: NewEpoch { epoch, statement },
             created_at: op.now(),
         })
         .await?;

@@ -5,7 +5,9 @@
 //! only compute.
 
 mod account_document;
+mod epoch;
 mod user_token;
 
 pub use account_document::{AccountDocument, AccountDocumentSource, CompileError};
+pub use epoch::epoch_statement;
 pub use user_token::{IN_PROCESS, UserTokenSource, UserTokenTooLarge, check_size};

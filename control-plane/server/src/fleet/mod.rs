@@ -10,6 +10,7 @@
 
 mod connection;
 mod cursor;
+mod epoch;
 mod hub;
 mod lane;
 mod place;

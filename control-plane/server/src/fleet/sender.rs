@@ -6,25 +6,29 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
     sync::mpsc,
+    task::spawn_blocking,
     time::{Instant, timeout},
 };
 use tollway_authz::{Action, Scope};
-use tollway_datastore::{Datastore, DatastoreError, NewAuditEvent};
+use tollway_claims::Trust;
+use tollway_datastore::{Datastore, DatastoreError, NewAuditEvent, NewEpoch, SystemTx};
 use tollway_model::{AttachmentId, AuditEventId, Cell, CellDocument, Cursor, Mark, Node};
 use tollway_proto::fleet::{AccountDocument, ControlMessage, Update, control_message};
 use tonic::Status;
 
 use super::{
     cursor::{Held, Start},
+    epoch::{EpochDoubt, check_cell, check_publication, next_epoch},
     hub::Attachment,
 };
 use crate::{
     app::{App, chain},
     bounds::{
-        FLEET_POLL_INTERVAL, NODE_SEEN_INTERVAL, NODE_UNACKED_BATCHES_MAX, UPDATE_PART_ACCOUNTS_MAX,
-        UPDATE_PART_BYTES_MAX,
+        EPOCH_DOUBT_WAIT, FLEET_POLL_INTERVAL, NODE_SEEN_INTERVAL, NODE_UNACKED_BATCHES_MAX,
+        UPDATE_PART_ACCOUNTS_MAX, UPDATE_PART_BYTES_MAX,
     },
     clock,
+    compile::{CompileError, epoch_statement},
     secrets::random_array,
 };
 
@@ -81,6 +85,10 @@ enum Sent {
 /// Why sending stopped.
 enum SendError {
     Datastore(DatastoreError),
+    /// The node would have to take a new epoch, and we will not sign it.
+    Doubt(EpochDoubt),
+    /// We cannot sign it.
+    Sign(CompileError),
     /// The stream is over.
     Gone,
 }
@@ -98,6 +106,7 @@ impl Sender<'_> {
         let mut database_away = false;
         let mut seen_next = Instant::now() + NODE_SEEN_INTERVAL;
         loop {
+            let mut pause = FLEET_POLL_INTERVAL;
             match self.look(&mut sent).await {
                 Ok(()) if database_away => {
                     database_away = false;
@@ -114,6 +123,25 @@ impl Sender<'_> {
                     );
                 }
                 Err(SendError::Datastore(_)) => {}
+                // The node serves on with what it has, which is newer than what it would get.
+                Err(SendError::Doubt(doubt)) => {
+                    pause = EPOCH_DOUBT_WAIT;
+                    tracing::error!(
+                        error = chain(&doubt),
+                        "the node holds a history that the database does not know, but this is no backup that was \
+                         restored: somebody wrote to the database by hand. No new epoch begins"
+                    );
+                    if let Err(error) = self.note_doubt(&doubt).await {
+                        tracing::debug!(
+                            error = chain(&error),
+                            "could not note why the node is sent nothing"
+                        );
+                    }
+                }
+                Err(SendError::Sign(error)) => {
+                    pause = EPOCH_DOUBT_WAIT;
+                    tracing::error!(error = chain(&error), "cannot begin a new epoch of the cell");
+                }
             }
             if Instant::now() >= seen_next && !database_away {
                 seen_next = Instant::now() + NODE_SEEN_INTERVAL;
@@ -121,13 +149,22 @@ impl Sender<'_> {
                     tracing::debug!(error = chain(&error), "could not note that the node is there");
                 }
             }
-            let _ = timeout(FLEET_POLL_INTERVAL, self.attachment.wake.notified()).await;
+            let _ = timeout(pause, self.attachment.wake.notified()).await;
         }
     }
 
     async fn seen(&self) -> Result<(), DatastoreError> {
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
         tx.node_seen(self.node.id, self.attachment_id).await?;
+        tx.commit().await
+    }
+
+    /// Shows it with the cell, where a node's own refusal of an update stands too.
+    async fn note_doubt(&self, doubt: &EpochDoubt) -> Result<(), DatastoreError> {
+        let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
+        let reason = format!("no new epoch begins: {}", chain(doubt));
+        tx.cell_update_refuse(self.node.cell_id, "epoch_doubted", &reason, clock::now())
+            .await?;
         tx.commit().await
     }
 
@@ -148,9 +185,13 @@ impl Sender<'_> {
             Sent::UpTo(held) => Start::of(held, cell.cursor, known),
         };
         let wanted = Held::wanted(&cell);
+        let mut statement = cell.epoch_statement.clone();
         let (wanted, snapshot) = match (start, before) {
             (Start::NewEpoch, Some(held)) => match self.begin_epoch(held, &cell).await? {
-                Some(begun) => (begun, true),
+                Some((begun, signed)) => {
+                    statement = signed;
+                    (begun, true)
+                }
                 // Somebody else began one: the next look finds it.
                 None => return Ok(()),
             },
@@ -166,7 +207,7 @@ impl Sender<'_> {
             }
         };
         if snapshot {
-            self.send_snapshot(wanted).await?;
+            self.send_snapshot(wanted, statement).await?;
         }
         tracing::debug!(cursor = %wanted, snapshot, "sent what the cell should hold");
         *sent = Sent::UpTo(wanted);
@@ -192,13 +233,26 @@ impl Sender<'_> {
         Ok((cell, known))
     }
 
-    /// Begins a new epoch because of what the node holds; `None` when another one has begun meanwhile.
-    async fn begin_epoch(&self, held: Held, cell: &Cell) -> Result<Option<Held>, SendError> {
+    /// Begins a new epoch because of what the node holds, and gives its statement; `None` when another one
+    /// has begun meanwhile.
+    async fn begin_epoch(&self, held: Held, cell: &Cell) -> Result<Option<(Held, String)>, SendError> {
         let now = clock::now();
+        let operator = self.app.operator();
+        let trust = Trust::from_operator_jwt(&operator.jwt)
+            .map_err(|source| EpochDoubt::Operator { source })
+            .map_err(SendError::Doubt)?;
+        check_cell(&trust, cell, now.unix_timestamp()).map_err(SendError::Doubt)?;
+        let epoch = next_epoch(cell.cursor.epoch, held.cursor.epoch, clock::unix_ms(now));
+        let statement = epoch_statement(cell.id, epoch, &operator.signer, now.unix_timestamp())
+            .map_err(SendError::Sign)?;
+        let new = NewEpoch { epoch, statement };
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-        let Some(cursor) = tx.cell_epoch_advance(cell.id, cell.cursor.epoch, now).await? else {
+        let Some(cursor) = tx.cell_epoch_advance(cell.id, cell.cursor.epoch, &new).await? else {
             return Ok(None);
         };
+        // The cell's row is locked: nothing is published meanwhile.
+        self.check_publications(&mut tx, &trust, now.unix_timestamp())
+            .await?;
         // A snapshot of what is there now: a change between the look and this lock is in the next delta.
         let mark = tx
             .cell_mark(cell.id, cursor.revision)
@@ -224,7 +278,30 @@ impl Sender<'_> {
             node_cursor = %held, database_cursor = %cell.cursor, epoch = cursor.epoch,
             "the node holds a history that the database does not know, as after a restore: a new epoch begins"
         );
-        Ok(Some(Held { cursor, mark }))
+        Ok(Some((Held { cursor, mark }, new.statement)))
+    }
+
+    async fn check_publications(&self, tx: &mut SystemTx, trust: &Trust, now: i64) -> Result<(), SendError> {
+        let mut after = None;
+        loop {
+            let page = tx
+                .cell_publications(self.node.cell_id, after.as_ref(), UPDATE_PART_ACCOUNTS_MAX)
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = Some(last.account.clone());
+            let trust = trust.clone();
+            // A signature each: not on a thread that others wait for.
+            let checked = spawn_blocking(move || {
+                page.iter()
+                    .try_for_each(|stored| check_publication(&trust, stored, now))
+            });
+            checked
+                .await
+                .expect("checking signatures does not panic")
+                .map_err(SendError::Doubt)?;
+        }
     }
 
     /// Sends what changed after `after`. The parts are read one by one: what changes meanwhile moves to
@@ -249,8 +326,9 @@ impl Sender<'_> {
 
     /// Sends everything. What changes after `wanted` was read may or may not be in it already; the next
     /// delta begins at `wanted` and has it in any case.
-    async fn send_snapshot(&self, wanted: Held) -> Result<(), SendError> {
+    async fn send_snapshot(&self, wanted: Held, statement: String) -> Result<(), SendError> {
         let mut batch = Outgoing::new(self, true);
+        batch.epoch_statement = statement;
         let mut after = None;
         loop {
             let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
@@ -282,6 +360,8 @@ struct Outgoing<'b> {
     /// The one request that caused everything in the batch, if it is one.
     request_id: Option<String>,
     documents: usize,
+    /// Of a snapshot.
+    epoch_statement: String,
 }
 
 impl<'b> Outgoing<'b> {
@@ -297,6 +377,7 @@ impl<'b> Outgoing<'b> {
             bytes: 0,
             request_id: None,
             documents: 0,
+            epoch_statement: String::new(),
         }
     }
 
@@ -334,6 +415,7 @@ impl<'b> Outgoing<'b> {
         last.request_id = self.request_id.take().unwrap_or_default();
         last.cursor = Some(wanted.into());
         last.accounts_in_cell = accounts_in_cell;
+        last.epoch_statement = std::mem::take(&mut self.epoch_statement);
         // Before it is sent: the answer may come at once.
         self.sender.unacknowledged.push(wanted.cursor, last.snapshot);
         self.send(last).await

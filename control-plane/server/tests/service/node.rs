@@ -64,6 +64,7 @@ pub(crate) struct Batch {
     pub(crate) removed: Vec<String>,
     pub(crate) request_id: String,
     pub(crate) accounts_in_cell: Option<u64>,
+    pub(crate) epoch_statement: String,
 }
 
 /// Accepts the server whose authority has the fingerprint of the enrolment token, as a new node does.
@@ -340,6 +341,7 @@ impl Attached {
                 removed,
                 request_id,
                 accounts_in_cell,
+                epoch_statement,
             } = update;
             if first {
                 batch = Batch {
@@ -355,6 +357,7 @@ impl Attached {
                     cursor: cursor.unwrap(),
                     request_id,
                     accounts_in_cell,
+                    epoch_statement,
                     ..batch
                 };
             }

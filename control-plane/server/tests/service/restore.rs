@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Row;
+use time::OffsetDateTime;
 use tollway::serve::ControlPlane;
 use tollway_datastore::testing::{Cluster, TestDatabase};
 use tollway_proto::fleet::Cursor;
@@ -22,6 +23,10 @@ async fn backup(database: &TestDatabase) -> TestDatabase {
         .unwrap();
     drop(connection);
     Cluster::shared().await.create_database(Some(&name)).await
+}
+
+fn unix_now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
 }
 
 async fn create_account(service: &Service, world: &World, name: &str) -> String {
@@ -77,6 +82,10 @@ async fn a_node_of_a_lost_history_gets_everything_anew_however_far_the_restored_
         "a delta would leave the ghosts: {batch:?}"
     );
     assert!(batch.cursor.revision > held.revision, "it was overtaken");
+    let cell = &node.enrolled.cell_id;
+    node.trust()
+        .verify_epoch(&batch.epoch_statement, cell, batch.cursor.epoch, unix_now())
+        .expect("the operator began it");
     let mut named: Vec<_> = batch
         .accounts
         .iter()
@@ -100,6 +109,73 @@ async fn a_node_of_a_lost_history_gets_everything_anew_however_far_the_restored_
     let detail: Value = audit[0].get("detail");
     assert_eq!(detail["epoch_began"], cell["epoch"]);
     assert_eq!(detail["node_cursor"], format!("{}/{}", held.epoch, held.revision));
+}
+
+/// Somebody who can write to the database puts back what was signed before the account was suspended.
+#[tokio::test]
+async fn rows_that_were_put_back_by_hand_begin_no_epoch() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let mut attached = node.attach(None).await;
+    let first = attached.take_until(&world.account_key).await;
+    let (cell, epoch) = (&node.enrolled.cell_id, first.cursor.epoch);
+    node.trust()
+        .verify_epoch(&first.epoch_statement, cell, epoch, unix_now())
+        .expect("the operator began the first one, too");
+    let suspend = format!("/v1/accounts/{}/suspend", world.account);
+    service
+        .admin(Method::POST, &suspend, json!({ "reason": "unpaid" }))
+        .await;
+    let held = follow(&mut attached, &world.account_key).await;
+    drop(attached);
+
+    let before = &first.accounts[0];
+    let mut superuser = service.database.superuser().await;
+    let put_back = "UPDATE cell_document SET account_jwt = $1, statement_jwt = $2 WHERE account_key = $3";
+    sqlx::query(put_back)
+        .bind(&before.account_jwt)
+        .bind(&before.statement_jwt)
+        .bind(&before.account)
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    // With an older epoch, and in an epoch that looks like the one before a restore.
+    for (rows, reason) in [
+        (
+            "UPDATE cell SET epoch = epoch - 1000, revision = 1",
+            "is not the one that was signed",
+        ),
+        (
+            "UPDATE cell SET epoch = epoch + 1000",
+            "has version 1, the account 2",
+        ),
+    ] {
+        sqlx::query("UPDATE cell_revision SET mark = mark # 1")
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+        sqlx::query(rows).execute(&mut superuser).await.unwrap();
+        let attached = node.attach(Some(held)).await;
+        let path = format!("/v1/cells/{}", world.cell);
+        let told = async || {
+            let cell = service.admin(Method::GET, &path, Value::Null).await;
+            let refusal = &cell["update_refused"];
+            (refusal["code"] == "epoch_doubted").then(|| text(refusal, "reason").to_owned())
+        };
+        let said = loop {
+            match told().await {
+                Some(said) if said.contains(reason) => break said,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        assert!(said.starts_with("no new epoch begins: "), "{said}");
+        drop(attached);
+    }
+    let cell = service
+        .admin(Method::GET, &format!("/v1/cells/{}", world.cell), Value::Null)
+        .await;
+    assert_eq!(cell["epoch"], json!(epoch));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) struct Batch {
     pub(super) request_id: String,
     /// Of a snapshot: how many accounts there are, as the control plane counted them apart from what it read.
     pub(super) accounts_in_cell: Option<u64>,
+    /// Of a snapshot: the token that began the cursor's epoch, as it came.
+    pub(super) epoch_statement: String,
 }
 
 /// Parts that make no update. The stream is given up: what follows would not mean what it says.
@@ -64,6 +66,9 @@ impl BatchParts {
             open.removed.extend(part.removed);
             open.cursor = part.cursor.or(open.cursor);
             open.accounts_in_cell = part.accounts_in_cell.or(open.accounts_in_cell);
+            if open.epoch_statement.is_empty() {
+                open.epoch_statement = part.epoch_statement;
+            }
             if open.request_id.is_empty() {
                 open.request_id = part.request_id;
             }
@@ -85,6 +90,7 @@ impl BatchParts {
             removed: whole.removed,
             request_id: whole.request_id,
             accounts_in_cell: whole.accounts_in_cell,
+            epoch_statement: whole.epoch_statement,
         }))
     }
 }
@@ -111,6 +117,7 @@ mod tests {
             removed: vec![format!("not {account}")],
             request_id: String::new(),
             accounts_in_cell: last.then_some(3),
+            epoch_statement: if last { "epoch" } else { "" }.into(),
         }
     }
 
@@ -139,6 +146,7 @@ mod tests {
             }
         );
         assert_eq!(batch.accounts_in_cell, Some(3));
+        assert_eq!(batch.epoch_statement, "epoch");
         let batch = parts.handle_part(part(true, true, "d")).unwrap().unwrap();
         assert_eq!(names(&batch), ["d"]);
     }

@@ -61,6 +61,17 @@ pub const USAGE_ACK_WAIT: Duration = Duration::from_secs(60);
 /// After a batch was refused as a whole, the node asks again this much later.
 pub const RESYNC_WAIT: Duration = Duration::from_secs(60);
 
+/// After a disk did not take an update, it is tried again this much later, and then ever more seldom ...
+pub const KEEP_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// ... up to this.
+pub const KEEP_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Updates in force that are not on disk, and so not acknowledged. The control
+/// plane sends up to 8 without an answer. When as many wait, the stream is begun
+/// again, so that a revocation behind them gets here in one update with all
+/// that is new.
+pub const UNKEPT_ACKS_MAX: usize = 8;
+
 /// How long a stopping node tries to tell its last usage.
 pub const FAREWELL_WAIT: Duration = Duration::from_secs(2);
 
@@ -82,5 +93,6 @@ pub const LOG_GARBAGE_MAX: u64 = 4 * 1024 * 1024;
 /// not name all accounts of the cell, is doubted. Below that a tidy-up looks the same as an accident.
 pub const MASS_REMOVAL_ACCOUNTS_MIN: usize = 10;
 
+const _: () = assert!(KEEP_RETRY_FIRST.as_millis() < KEEP_RETRY_MAX.as_millis());
 const _: () = assert!(BACKOFF_FLOOR.as_millis() < BACKOFF_FIRST.as_millis());
 const _: () = assert!(BACKOFF_FIRST.as_millis() < BACKOFF_MAX.as_millis());

@@ -18,7 +18,8 @@ use crate::error_text;
 ///
 /// A batch is verified, put in force, synced, and only then acknowledged. What
 /// is in force may be newer than the disk for that moment, or for longer when
-/// the disk is full: a revocation must not wait for somebody to make room.
+/// the disk is full ([`Self::keep`]): a revocation must not wait for somebody
+/// to make room.
 pub struct Configuration {
     store: LastKnownGood,
     broker: Broker,
@@ -33,15 +34,8 @@ pub(super) struct Applied {
     pub(super) accounts: usize,
     pub(super) removed: usize,
     pub(super) refused: Vec<fleet::Refusal>,
-}
-
-/// Why a batch was not acknowledged.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ApplyError {
-    #[error("the update is refused as a whole")]
-    Refused(#[from] BatchRefused),
-    #[error("the update is in force but not on disk, so it is not acknowledged")]
-    NotKept(#[from] LastKnownGoodError),
+    /// In force, and an error when it is not on disk: then it must not be acknowledged.
+    pub(super) kept: Result<(), LastKnownGoodError>,
 }
 
 impl Configuration {
@@ -63,12 +57,12 @@ impl Configuration {
 
     /// Where the kept configuration stands, `None` when none was ever kept.
     pub fn cursor(&self) -> Option<Cursor> {
-        self.store.cursor()
+        self.store.kept_cursor()
     }
 
     /// What Hello says: nothing when a snapshot is needed.
     pub(super) fn hello_cursor(&self) -> Option<Cursor> {
-        self.store.cursor().filter(|_| self.store.is_complete())
+        self.store.kept_cursor().filter(|_| self.store.is_kept_complete())
     }
 
     /// How many accounts are held.
@@ -76,12 +70,20 @@ impl Configuration {
         self.store.documents().len()
     }
 
-    /// Applies a batch and keeps it. Blocks while the disk syncs.
-    pub(super) fn apply(&mut self, batch: Batch, trust: &Trust, now: i64) -> Result<Applied, ApplyError> {
+    /// Applies a batch that was sent for `cell`, and keeps it. Blocks while the disk syncs.
+    pub(super) fn apply(
+        &mut self,
+        batch: Batch,
+        trust: &Trust,
+        cell: &str,
+        now: i64,
+    ) -> Result<Applied, BatchRefused> {
         let (cursor, snapshot) = (batch.cursor, batch.snapshot);
         let request_id = batch.request_id.clone();
         let held = Held {
+            cell,
             documents: self.store.documents(),
+            removed: self.store.removed(),
             withheld: &self.withheld,
             cursor: self.store.cursor(),
             complete: self.store.is_complete(),
@@ -98,14 +100,18 @@ impl Configuration {
             self.broker.account_apply(document, now);
             put.push((account, stored));
         }
-        let applied = Applied {
+        Ok(Applied {
             cursor,
             accounts: put.len(),
             removed: plan.removed.len(),
             refused: within_bound(plan.refused, &request_id),
-        };
-        self.store.commit(put, &plan.removed, cursor, snapshot)?;
-        Ok(applied)
+            kept: self.store.commit(put, &plan.removed, cursor, snapshot),
+        })
+    }
+
+    /// Tries again to keep what is in force. Blocks while the disk syncs.
+    pub(super) fn keep(&mut self) -> Result<(), LastKnownGoodError> {
+        self.store.keep()
     }
 
     /// Puts other trust in force for what is connected and what comes.

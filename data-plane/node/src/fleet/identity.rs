@@ -236,6 +236,11 @@ impl IdentityStore {
         self.current.lock().clone()
     }
 
+    /// The cell that this node serves.
+    pub fn cell_id(&self) -> String {
+        self.current.lock().cell_id.clone()
+    }
+
     /// Whose signatures count now.
     pub fn trust(&self) -> Trust {
         self.current.lock().trust.clone()

@@ -31,17 +31,32 @@ pub struct StoredDocument {
     pub statement_jwt: String,
 }
 
+/// The version that an account had when it was removed. Without it, whoever removes an account could
+/// bring it back with any older document of the same epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemovedAt {
+    /// The epoch of the document that was removed.
+    pub epoch: u64,
+    /// Its version.
+    pub version: u64,
+}
+
 /// The documents and the cursor, in memory and on disk.
 ///
-/// After an error in [`Self::commit`] memory has the documents and the old
-/// cursor; the next commit writes the whole file anew.
+/// After an error in [`Self::commit`] memory is ahead of the disk, and
+/// [`Self::kept_cursor`] tells how far the disk is; [`Self::keep`] and the next
+/// commit write the whole file anew.
 #[derive(Debug)]
 pub struct LastKnownGood {
     log: RecordLog,
     documents: HashMap<PublicKey, StoredDocument>,
+    /// Of the cursor's epoch alone: versions of other epochs do not compare.
+    removed: HashMap<PublicKey, RemovedAt>,
     cursor: Option<Cursor>,
     complete: bool,
-    /// What `documents` would take in a new file, about.
+    /// What the disk has of `cursor` and `complete`.
+    kept: (Option<Cursor>, bool),
+    /// What all of it would take in a new file, about.
     live_bytes: u64,
 }
 
@@ -57,8 +72,10 @@ impl LastKnownGood {
         let mut held = Self {
             log,
             documents: HashMap::new(),
+            removed: HashMap::new(),
             cursor: None,
             complete: true,
+            kept: (None, true),
             live_bytes: 0,
         };
         let mut unreadable = 0_usize;
@@ -90,6 +107,7 @@ impl LastKnownGood {
                 tracing::warn!(error, "the damaged file is left as it is");
             }
         }
+        held.kept = (held.cursor, held.complete);
         Ok(held)
     }
 
@@ -98,9 +116,19 @@ impl LastKnownGood {
         &self.documents
     }
 
+    /// Where accounts stood that were removed within the cursor's epoch.
+    pub fn removed(&self) -> &HashMap<PublicKey, RemovedAt> {
+        &self.removed
+    }
+
     /// Where the last batch led to.
     pub fn cursor(&self) -> Option<Cursor> {
         self.cursor
+    }
+
+    /// Where the last batch led to that would survive a loss of power.
+    pub fn kept_cursor(&self) -> Option<Cursor> {
+        self.kept.0
     }
 
     /// Whether everything up to the cursor is held, but for what was refused.
@@ -109,13 +137,19 @@ impl LastKnownGood {
         self.complete && self.cursor.is_some()
     }
 
+    /// The same of [`Self::kept_cursor`].
+    pub fn is_kept_complete(&self) -> bool {
+        self.kept.1 && self.kept.0.is_some()
+    }
+
     /// Something that is held turned out to be of no use.
     pub fn set_incomplete(&mut self) {
         self.complete = false;
+        self.kept.1 = false;
     }
 
-    /// Takes a batch; when this returns it survives a loss of power. A
-    /// snapshot makes what is held complete.
+    /// Takes a batch; when this returns without an error it survives a loss of
+    /// power. A snapshot makes what is held complete.
     pub fn commit(
         &mut self,
         put: Vec<(PublicKey, StoredDocument)>,
@@ -124,37 +158,52 @@ impl LastKnownGood {
         snapshot: bool,
     ) -> Result<(), LastKnownGoodError> {
         let complete = self.complete || snapshot;
-        let changed = !put.is_empty() || !removed.is_empty();
-        let last = cursor_record(cursor, complete);
+        let before = (self.cursor, self.complete);
+        if before.0.is_some_and(|before| before.epoch != cursor.epoch) {
+            self.forget_removed_except(cursor.epoch);
+        }
         let mut records = Vec::with_capacity(put.len() + removed.len() + 1);
         for account in removed {
-            self.remove(account);
-            records.push(record(Change::Removed(account.to_string())));
+            if let Some(document) = self.documents.get(account) {
+                let at = RemovedAt {
+                    epoch: document.epoch,
+                    version: document.version,
+                };
+                records.push(removal_record(account, at));
+                self.remove(account, at);
+                if at.epoch != cursor.epoch {
+                    self.forget_removed_except(cursor.epoch);
+                }
+            }
         }
         for (account, document) in put {
             records.push(document_record(&account, &document));
             self.insert(account, document);
         }
-        records.push(last);
+        (self.cursor, self.complete) = (Some(cursor), complete);
         if self.log.is_broken() || self.log.length() > LOG_GARBAGE_MAX + 2 * self.live_bytes {
-            let (before, was_complete) = (self.cursor.replace(cursor), self.complete);
-            self.complete = complete;
-            if let Err(error) = self.rewrite() {
-                (self.cursor, self.complete) = (before, was_complete);
-                // Its end may be that of the new file or of the old one.
-                self.log.set_broken();
-                return Err(error);
-            }
-            return Ok(());
+            return self.keep();
         }
-        if changed || self.cursor != Some(cursor) || self.complete != complete {
+        if !records.is_empty() || before != (self.cursor, self.complete) {
+            records.push(cursor_record(cursor, complete));
             let written = self.log.append(&records).and_then(|()| self.log.sync());
             if let Err(error) = written {
                 self.log.set_broken();
                 return Err(error.into());
             }
         }
-        (self.cursor, self.complete) = (Some(cursor), complete);
+        self.kept = (self.cursor, self.complete);
+        Ok(())
+    }
+
+    /// Writes everything anew, as after an error in [`Self::commit`].
+    pub fn keep(&mut self) -> Result<(), LastKnownGoodError> {
+        if let Err(error) = self.rewrite() {
+            // Its end may be that of the new file or of the old one.
+            self.log.set_broken();
+            return Err(error);
+        }
+        self.kept = (self.cursor, self.complete);
         Ok(())
     }
 
@@ -164,8 +213,12 @@ impl LastKnownGood {
             .iter()
             .map(|(account, document)| document_record(account, document));
         let cursor = self.cursor.map(|cursor| cursor_record(cursor, self.complete));
+        let removed = self
+            .removed
+            .iter()
+            .map(|(account, at)| removal_record(account, *at));
         // Without a cursor there is nothing to be incomplete about.
-        Ok(self.log.rewrite(documents.chain(cursor))?)
+        Ok(self.log.rewrite(documents.chain(removed).chain(cursor))?)
     }
 
     /// `None` when the record is not what this program writes, although its checksum holds.
@@ -181,8 +234,15 @@ impl LastKnownGood {
                 };
                 self.insert(account, stored);
             }
-            Change::Removed(account) => self.remove(&account.parse().ok()?),
+            Change::Removed(removal) => {
+                let at = RemovedAt {
+                    epoch: removal.epoch,
+                    version: removal.version,
+                };
+                self.remove(&removal.account.parse().ok()?, at);
+            }
             Change::Reached(reached) => {
+                self.forget_removed_except(reached.epoch);
                 self.cursor = Some(Cursor {
                     epoch: reached.epoch,
                     revision: reached.revision,
@@ -195,16 +255,28 @@ impl LastKnownGood {
     }
 
     fn insert(&mut self, account: PublicKey, document: StoredDocument) {
+        if self.removed.remove(&account).is_some() {
+            self.live_bytes -= REMOVAL_BYTES;
+        }
         self.live_bytes += record_bytes(&document);
         if let Some(before) = self.documents.insert(account, document) {
             self.live_bytes -= record_bytes(&before);
         }
     }
 
-    fn remove(&mut self, account: &PublicKey) {
+    fn remove(&mut self, account: &PublicKey, at: RemovedAt) {
         if let Some(before) = self.documents.remove(account) {
             self.live_bytes -= record_bytes(&before);
         }
+        if self.removed.insert(*account, at).is_none() {
+            self.live_bytes += REMOVAL_BYTES;
+        }
+    }
+
+    fn forget_removed_except(&mut self, epoch: u64) {
+        let before = self.removed.len();
+        self.removed.retain(|_, at| at.epoch == epoch);
+        self.live_bytes -= REMOVAL_BYTES * (before - self.removed.len()) as u64;
     }
 }
 
@@ -218,9 +290,8 @@ struct Record {
 enum Change {
     #[prost(message, tag = "1")]
     Document(DocumentRecord),
-    /// An account's key.
-    #[prost(string, tag = "2")]
-    Removed(String),
+    #[prost(message, tag = "2")]
+    Removed(Removal),
     #[prost(message, tag = "3")]
     Reached(Reached),
 }
@@ -240,6 +311,16 @@ struct DocumentRecord {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+struct Removal {
+    #[prost(string, tag = "1")]
+    account: String,
+    #[prost(uint64, tag = "2")]
+    epoch: u64,
+    #[prost(uint64, tag = "3")]
+    version: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 struct Reached {
     #[prost(uint64, tag = "1")]
     epoch: u64,
@@ -250,6 +331,9 @@ struct Reached {
     #[prost(fixed64, tag = "4")]
     mark: u64,
 }
+
+/// What a removal takes in the file, about: a key, two numbers and what is around them.
+const REMOVAL_BYTES: u64 = 100;
 
 /// What a document takes in the file, about: its tokens, and 100 bytes around them.
 fn record_bytes(document: &StoredDocument) -> u64 {
@@ -267,6 +351,14 @@ fn document_record(account: &PublicKey, document: &StoredDocument) -> Vec<u8> {
         version: document.version,
         account_jwt: document.account_jwt.clone(),
         statement_jwt: document.statement_jwt.clone(),
+    }))
+}
+
+fn removal_record(account: &PublicKey, at: RemovedAt) -> Vec<u8> {
+    record(Change::Removed(Removal {
+        account: account.to_string(),
+        epoch: at.epoch,
+        version: at.version,
     }))
 }
 
@@ -339,6 +431,54 @@ mod tests {
         assert_eq!(held.documents(), &HashMap::from([(account(1), document(2))]));
         assert_eq!(held.cursor(), Some(at(2)));
         assert!(held.is_complete());
+    }
+
+    #[test]
+    fn version_of_a_removed_account_is_remembered_until_it_is_back_or_another_epoch_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut held = LastKnownGood::open(&path).unwrap();
+        let both = vec![(account(1), document(7)), (account(2), document(8))];
+        held.commit(both, &[], at(1), true).unwrap();
+        held.commit(vec![], &[account(1), account(2)], at(2), false)
+            .unwrap();
+        held.commit(vec![(account(2), document(9))], &[], at(3), false)
+            .unwrap();
+        let remembered = HashMap::from([(account(1), RemovedAt { epoch: 1, version: 7 })]);
+        assert_eq!(held.removed(), &remembered);
+        held.keep().unwrap();
+        drop(held);
+        let mut held = LastKnownGood::open(&path).unwrap();
+        assert_eq!(held.removed(), &remembered);
+        let begun = Cursor { epoch: 2, ..at(1) };
+        held.commit(vec![], &[account(2)], begun, true).unwrap();
+        assert_eq!(held.removed(), &HashMap::new());
+        drop(held);
+        assert_eq!(LastKnownGood::open(&path).unwrap().removed(), &HashMap::new());
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_held_and_kept_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut held = LastKnownGood::open(&path).unwrap();
+        held.commit(vec![(account(1), document(1))], &[], at(1), true)
+            .unwrap();
+        // Where the new file would be written is a folder.
+        held.log.set_broken();
+        let in_the_way = path.with_extension("new");
+        fs::create_dir(&in_the_way).unwrap();
+        held.commit(vec![(account(1), document(2))], &[], at(2), false)
+            .unwrap_err();
+        held.keep().unwrap_err();
+        assert_eq!(held.cursor(), Some(at(2)));
+        assert_eq!(held.kept_cursor(), Some(at(1)));
+        assert_eq!(versions(&held), [(account(1), 2)]);
+        assert_eq!(versions(&LastKnownGood::open(&path).unwrap()), [(account(1), 1)]);
+        fs::remove_dir(&in_the_way).unwrap();
+        held.keep().unwrap();
+        assert_eq!(held.kept_cursor(), Some(at(2)));
+        assert_eq!(versions(&LastKnownGood::open(&path).unwrap()), [(account(1), 2)]);
     }
 
     #[test]

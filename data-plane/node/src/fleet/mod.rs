@@ -26,19 +26,20 @@ mod plan;
 mod request_lane;
 mod session;
 mod tls;
+mod unkept;
 
 pub use channel::DialError;
 pub use configuration::Configuration;
 pub use enrolment::{EnrolError, EnrolmentToken, InvalidEnrolmentToken, enrol};
 pub use enrolment_token_source::{EnrolmentTokenError, EnrolmentTokenSource};
 pub use identity::{Identity, IdentityError, IdentityStore};
-pub use last_known_good::{LastKnownGood, LastKnownGoodError, StoredDocument};
+pub use last_known_good::{LastKnownGood, LastKnownGoodError, RemovedAt, StoredDocument};
 pub use link::{Link, LinkParts};
 
 /// What a cell should hold; see the fleet protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// Changes when the database was restored from a backup.
+    /// Grows when the database was restored from a backup; the operator signs that.
     pub epoch: u64,
     /// Grows by one with each change, within an epoch.
     pub revision: u64,

@@ -6,6 +6,7 @@
 //!
 //! - a delta on top of something this node does not hold,
 //! - revisions that run backwards within an epoch,
+//! - an epoch that is older than the one held, or that the operator did not begin,
 //! - a snapshot that would silently remove most of the accounts within an
 //!   epoch, or all of them in any.
 //!
@@ -15,7 +16,14 @@
 //! accounts live in the cell, counted in another table: one that names as many
 //! is whole, and takes away what it does not name, be it everything. In a new
 //! epoch the database was restored on purpose, so there most accounts may go.
+//!
+//! Everything that was ever signed for a cell may be sent again by whoever can
+//! reach its nodes in the control plane's place. Within an epoch an account's
+//! versions only grow, also past its removal. Only a new epoch may set
+//! them back, and that takes a token that the operator signed for it
+//! ([`tollway_claims::EpochClaims`]).
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use tollway_accounts::AccountLimits;
@@ -25,17 +33,41 @@ use tollway_proto::fleet;
 use super::Cursor;
 use super::batch::Batch;
 use super::bounds::{ACCOUNT_TEXT_MAX, MASS_REMOVAL_ACCOUNTS_MIN};
-use super::last_known_good::StoredDocument;
+use super::last_known_good::{RemovedAt, StoredDocument};
 use crate::error_text;
 
 /// What this node holds, as far as decisions need it.
 pub(super) struct Held<'h> {
+    /// The id of the cell that this node serves.
+    pub(super) cell: &'h str,
     pub(super) documents: &'h HashMap<PublicKey, StoredDocument>,
+    /// Where accounts stood that are held no more.
+    pub(super) removed: &'h HashMap<PublicKey, RemovedAt>,
     /// Held, but not in force, because they did not verify when they were loaded.
     pub(super) withheld: &'h HashSet<PublicKey>,
     pub(super) cursor: Option<Cursor>,
     /// Whether deltas can apply.
     pub(super) complete: bool,
+}
+
+impl Held<'_> {
+    /// The epoch that this node is in. Documents are of one even when the cursor was lost to a bad disk.
+    fn epoch(&self) -> Option<u64> {
+        let of_documents = self.documents.values().map(|document| document.epoch).max();
+        self.cursor.map(|cursor| cursor.epoch).max(of_documents)
+    }
+
+    /// The version of an account in this epoch, be it here or removed.
+    fn version(&self, account: &PublicKey, epoch: u64) -> Option<u64> {
+        let held = self.documents.get(account);
+        let held = held.map(|held| (held.epoch, held.version));
+        let removed = self.removed.get(account).map(|at| (at.epoch, at.version));
+        held.into_iter()
+            .chain(removed)
+            .filter(|(of, _)| *of == epoch)
+            .map(|(_, version)| version)
+            .max()
+    }
 }
 
 /// What a batch changes.
@@ -48,12 +80,20 @@ pub(super) struct Plan {
 }
 
 /// Why a batch is refused as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BatchRefused {
     #[error("a delta was sent, but this node does not hold what it applies to and needs a snapshot")]
     BaseUnknown,
     #[error("a delta of epoch {found} was sent on top of epoch {held}; a new epoch begins with a snapshot")]
     OtherEpoch { held: u64, found: u64 },
+    #[error("epoch {found} was sent, but this node is in epoch {held}, and epochs only grow")]
+    EpochWentBack { held: u64, found: u64 },
+    #[error("epoch {found} was sent without what the operator has to sign for it")]
+    EpochNotBegun {
+        found: u64,
+        #[source]
+        source: TrustError,
+    },
     #[error("revision {found} was sent, but this node holds {held} of the same epoch")]
     RevisionWentBack { held: u64, found: u64 },
     #[error(
@@ -68,10 +108,12 @@ pub(super) enum BatchRefused {
 
 impl BatchRefused {
     /// A stable word.
-    pub(super) fn code(self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::BaseUnknown => "base_unknown",
             Self::OtherEpoch { .. } => "other_epoch",
+            Self::EpochWentBack { .. } => "epoch_went_back",
+            Self::EpochNotBegun { .. } => "epoch_not_begun",
             Self::RevisionWentBack { .. } => "revision_went_back",
             Self::SnapshotEmpty { .. } => "snapshot_empty",
             Self::SnapshotRemovesMost { .. } => "snapshot_removes_most",
@@ -81,7 +123,7 @@ impl BatchRefused {
 
 /// Decides about a batch; `now` is seconds since 1970.
 pub(super) fn plan(held: &Held<'_>, batch: Batch, trust: &Trust, now: i64) -> Result<Plan, BatchRefused> {
-    check_cursor(held, &batch)?;
+    check_cursor(held, &batch, trust, now)?;
     let mut plan = Plan::default();
     if batch.snapshot {
         plan.removed = removed_by_snapshot(held, &batch)?;
@@ -114,29 +156,42 @@ pub(super) fn plan(held: &Held<'_>, batch: Batch, trust: &Trust, now: i64) -> Re
     Ok(plan)
 }
 
-fn check_cursor(held: &Held<'_>, batch: &Batch) -> Result<(), BatchRefused> {
+fn check_cursor(held: &Held<'_>, batch: &Batch, trust: &Trust, now: i64) -> Result<(), BatchRefused> {
     let found = batch.cursor;
-    match held.cursor {
-        None if batch.snapshot => Ok(()),
-        None => Err(BatchRefused::BaseUnknown),
-        Some(cursor) if cursor.epoch == found.epoch => {
-            if found.revision < cursor.revision {
-                return Err(BatchRefused::RevisionWentBack {
-                    held: cursor.revision,
-                    found: found.revision,
-                });
-            }
-            if batch.snapshot || held.complete {
-                Ok(())
-            } else {
-                Err(BatchRefused::BaseUnknown)
-            }
+    let in_epoch = held.epoch();
+    match (found.epoch.cmp(&in_epoch.unwrap_or(0)), in_epoch) {
+        (Ordering::Less, Some(held)) => {
+            return Err(BatchRefused::EpochWentBack {
+                held,
+                found: found.epoch,
+            });
         }
-        Some(_) if batch.snapshot => Ok(()),
-        Some(cursor) => Err(BatchRefused::OtherEpoch {
-            held: cursor.epoch,
-            found: found.epoch,
+        (Ordering::Equal, Some(_)) => {}
+        (_, Some(held)) if !batch.snapshot => {
+            return Err(BatchRefused::OtherEpoch {
+                held,
+                found: found.epoch,
+            });
+        }
+        (_, None) if !batch.snapshot => return Err(BatchRefused::BaseUnknown),
+        _ => {
+            trust
+                .verify_epoch(&batch.epoch_statement, held.cell, found.epoch, now)
+                .map_err(|source| BatchRefused::EpochNotBegun {
+                    found: found.epoch,
+                    source,
+                })?;
+            return Ok(());
+        }
+    }
+    match held.cursor.filter(|cursor| cursor.epoch == found.epoch) {
+        Some(cursor) if found.revision < cursor.revision => Err(BatchRefused::RevisionWentBack {
+            held: cursor.revision,
+            found: found.revision,
         }),
+        Some(_) if held.complete => Ok(()),
+        _ if batch.snapshot => Ok(()),
+        _ => Err(BatchRefused::BaseUnknown),
     }
 }
 
@@ -201,10 +256,7 @@ fn decide(
         .verify_document(&account, &document.account_jwt, &document.statement_jwt, now)
         .map_err(|error| (refusal_code(&error), error_text::chain(&error)))?;
     let version = verified.version();
-    let at_least = versions
-        .get(&account)
-        .copied()
-        .max(before.map(|before| before.version));
+    let at_least = versions.get(&account).copied().max(held.version(&account, epoch));
     if let Some(applied) = at_least.filter(|&applied| version < applied) {
         return Err((
             "stale_version",
@@ -254,8 +306,8 @@ fn refusal(account: &str, code: &str, reason: String) -> fleet::Refusal {
 #[cfg(test)]
 mod tests {
     use tollway_claims::{
-        AccountClaims, KeyKind, NatsLimits, OperatorClaims, Signer, StatementClaims, TollwayClaim,
-        TollwayLimits,
+        AccountClaims, EpochClaims, KeyKind, NatsLimits, OperatorClaims, Signer, StatementClaims,
+        TollwayClaim, TollwayLimits,
     };
 
     use super::*;
@@ -306,9 +358,20 @@ mod tests {
         document_with(number, version, |_| {})
     }
 
+    fn epoch_statement(cell: &str, epoch: u64) -> String {
+        let claims = EpochClaims {
+            issuer: operator().public(),
+            cell: cell.into(),
+            epoch,
+            issued_at: NOW,
+        };
+        claims.encode(&operator()).unwrap()
+    }
+
     /// A node that holds version 5 of some accounts, and revision 10 of epoch 1.
     struct Node {
         documents: HashMap<PublicKey, StoredDocument>,
+        removed: HashMap<PublicKey, RemovedAt>,
         withheld: HashSet<PublicKey>,
         cursor: Option<Cursor>,
         complete: bool,
@@ -328,6 +391,7 @@ mod tests {
             };
             Self {
                 documents: (0..accounts).map(stored).collect(),
+                removed: HashMap::new(),
                 withheld: HashSet::new(),
                 cursor: Some(Cursor {
                     epoch: 1,
@@ -340,7 +404,9 @@ mod tests {
 
         fn plan(&self, batch: Batch) -> Result<Plan, BatchRefused> {
             let held = Held {
+                cell: "cel_1",
                 documents: &self.documents,
+                removed: &self.removed,
                 withheld: &self.withheld,
                 cursor: self.cursor,
                 complete: self.complete,
@@ -361,6 +427,7 @@ mod tests {
             removed: Vec::new(),
             request_id: String::new(),
             accounts_in_cell: None,
+            epoch_statement: epoch_statement("cel_1", epoch),
         }
     }
 
@@ -585,6 +652,92 @@ mod tests {
         assert!(node.plan(counted(1, twice, 2)).is_err());
         // One that was created while the snapshot was read harms nobody.
         assert!(node.plan(counted(1, some(0..9), 10)).is_ok());
+    }
+
+    #[test]
+    fn epochs_grow_and_only_the_operator_begins_one() {
+        let mut node = Node::with(2);
+        let replay = || vec![document(0, 4), document(1, 4)];
+        let as_of = |cell: &str, signed| Batch {
+            epoch_statement: epoch_statement(cell, signed),
+            ..batch(true, 2, 1, replay())
+        };
+        for statement in [
+            Batch {
+                epoch_statement: String::new(),
+                ..batch(true, 2, 1, replay())
+            },
+            as_of("cel_1", 1),
+            as_of("cel_1", 3),
+            as_of("cel_2", 2),
+        ] {
+            assert_eq!(node.plan(statement).unwrap_err().code(), "epoch_not_begun");
+        }
+        let stranger = Signer::generate(KeyKind::Operator, [9; 32]);
+        let forged = EpochClaims {
+            issuer: stranger.public(),
+            cell: "cel_1".into(),
+            epoch: 2,
+            issued_at: NOW,
+        };
+        let forged = Batch {
+            epoch_statement: forged.encode(&stranger).unwrap(),
+            ..batch(true, 2, 1, replay())
+        };
+        assert_eq!(node.plan(forged).unwrap_err().code(), "epoch_not_begun");
+        assert_eq!(put(&node.plan(as_of("cel_1", 2)).unwrap()).len(), 2);
+
+        // One that was begun, and is over.
+        assert_eq!(
+            node.plan(batch(true, 0, 99, replay())).unwrap_err(),
+            BatchRefused::EpochWentBack { held: 1, found: 0 }
+        );
+        assert_eq!(
+            node.plan(batch(false, 0, 99, replay())).unwrap_err().code(),
+            "epoch_went_back"
+        );
+        // Also when the cursor was lost to a bad disk: the documents know it.
+        (node.cursor, node.complete) = (None, false);
+        assert_eq!(
+            node.plan(batch(true, 0, 99, replay())).unwrap_err().code(),
+            "epoch_went_back"
+        );
+        assert_eq!(
+            codes(&node.plan(batch(true, 1, 1, replay())).unwrap()),
+            ["stale_version"; 2]
+        );
+
+        // A node that holds nothing takes up an epoch with the statement, too.
+        let empty = Node {
+            cursor: None,
+            ..Node::with(0)
+        };
+        let unsigned = Batch {
+            epoch_statement: String::new(),
+            ..batch(true, 1, 1, replay())
+        };
+        assert_eq!(empty.plan(unsigned).unwrap_err().code(), "epoch_not_begun");
+        assert_eq!(put(&empty.plan(batch(true, 1, 1, replay())).unwrap()).len(), 2);
+    }
+
+    #[test]
+    fn account_that_was_removed_does_not_come_back_with_an_older_document() {
+        let mut node = Node::with(1);
+        node.removed.insert(key(7), RemovedAt { epoch: 1, version: 5 });
+        let plan = node.plan(delta(vec![document(7, 4)])).unwrap();
+        assert_eq!((put(&plan), codes(&plan)), (vec![], vec!["stale_version"]));
+        assert_eq!(
+            put(&node.plan(delta(vec![document(7, 5)])).unwrap()),
+            [(key(7), 5)]
+        );
+        let renewed = batch(true, 2, 1, vec![document(7, 1)]);
+        assert_eq!(put(&node.plan(renewed).unwrap()), [(key(7), 1)]);
+        // Nor within one update.
+        let at_once = Batch {
+            removed: vec![key(0).to_string()],
+            ..delta(vec![document(0, 4)])
+        };
+        assert_eq!(codes(&node.plan(at_once).unwrap()), ["stale_version"]);
     }
 
     #[test]

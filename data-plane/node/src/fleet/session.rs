@@ -23,10 +23,11 @@ use super::bounds::{
     REPORT_INTERVAL, RESYNC_WAIT, SEND_WAIT, USAGE_ACK_WAIT, WELCOME_WAIT,
 };
 use super::channel::{DialError, dial};
-use super::configuration::ApplyError;
 use super::identity::{IdentityError, KeyRequest};
+use super::last_known_good::LastKnownGoodError;
 use super::link::LinkParts;
 use super::request_lane::RequestLane;
+use super::unkept::Unkept;
 use crate::error_text;
 use crate::unix_clock::unix_now;
 
@@ -47,8 +48,8 @@ pub(super) enum SessionError {
     Stuck,
     #[error("the control plane sent an update that makes no sense")]
     Batch(#[from] BatchError),
-    #[error("an update could not be kept")]
-    Apply(#[source] ApplyError),
+    #[error("the disk took none of several updates; asking for all of them at once")]
+    NotKept,
     #[error("applying an update failed inside this node")]
     Panicked(#[source] tokio::task::JoinError),
     #[error("an update was refused as a whole; asking again")]
@@ -86,6 +87,8 @@ pub(super) struct Session<'l> {
     usage_sent: Option<Instant>,
     /// Set when a batch was refused as a whole: when to ask again.
     resync_at: Option<Instant>,
+    /// In force, but not on disk.
+    unkept: Unkept,
     renewal: Option<JoinHandle<Result<(), SessionError>>>,
     renewal_at: Instant,
 }
@@ -128,6 +131,7 @@ impl<'l> Session<'l> {
             live: None,
             usage_sent: None,
             resync_at: None,
+            unkept: Unkept::new(Instant::now()),
             renewal: None,
             renewal_at: renewal_at(identity.certificate_life()?),
         };
@@ -217,54 +221,115 @@ impl<'l> Session<'l> {
         };
         let request_id = batch.request_id.clone();
         let trust = self.parts.identity.trust();
+        let cell = self.parts.identity.cell_id();
         let configuration = self.parts.configuration.clone();
         // Signatures and a sync of the disk: not on a thread that serves clients.
         let applying = tokio::task::spawn_blocking(move || {
             let mut configuration = configuration.lock();
-            let applied = configuration.apply(batch, &trust, unix_now());
+            let applied = configuration.apply(batch, &trust, &cell, unix_now());
             (applied, configuration.cursor())
         });
-        let (applied, cursor) = applying.await.map_err(SessionError::Panicked)?;
+        let (applied, kept) = applying.await.map_err(SessionError::Panicked)?;
         let status = &self.parts.status;
-        status.cursor_set(cursor);
-        let refused = match applied {
-            Ok(applied) => {
-                tracing::info!(
-                    request_id,
-                    epoch = applied.cursor.epoch,
-                    revision = applied.cursor.revision,
-                    accounts = applied.accounts,
-                    removed = applied.removed,
-                    refused = applied.refused.len(),
-                    "applied an update"
-                );
-                applied.refused
-            }
-            Err(ApplyError::Refused(refused)) => {
+        status.cursor_set(kept);
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(refused) => {
                 tracing::error!(
                     request_id,
                     code = refused.code(),
-                    reason = %refused,
+                    reason = error_text::chain(&refused),
                     "refused an update as a whole; serving what was there before"
                 );
+                status.refused(refused.code());
                 self.resync_at.get_or_insert(Instant::now() + RESYNC_WAIT);
-                vec![Refusal {
+                let refusal = Refusal {
                     account: String::new(),
                     code: refused.code().into(),
-                    reason: refused.to_string(),
-                }]
+                    reason: error_text::chain(&refused),
+                };
+                return self
+                    .send(Node::Ack(Ack {
+                        cursor: kept.map(Into::into),
+                        refused: vec![refusal],
+                        request_id,
+                    }))
+                    .await;
             }
-            Err(error) => return Err(SessionError::Apply(error)),
         };
-        for refusal in &refused {
+        tracing::info!(
+            request_id,
+            epoch = applied.cursor.epoch,
+            revision = applied.cursor.revision,
+            accounts = applied.accounts,
+            removed = applied.removed,
+            refused = applied.refused.len(),
+            "applied an update"
+        );
+        for refusal in &applied.refused {
             status.refused(&refusal.code);
         }
-        self.send(Node::Ack(Ack {
-            cursor: cursor.map(Into::into),
-            refused,
+        let ack = Ack {
+            cursor: Some(applied.cursor.into()),
+            refused: applied.refused,
             request_id,
-        }))
-        .await
+        };
+        match applied.kept {
+            Ok(()) => {
+                self.acknowledge_kept().await?;
+                self.send(Node::Ack(ack)).await
+            }
+            Err(error) => self.withhold(ack, &error),
+        }
+    }
+
+    /// What is in force and not on disk is not acknowledged: a restart would bring back what was before.
+    fn withhold(&mut self, ack: Ack, error: &LastKnownGoodError) -> Result<(), SessionError> {
+        tracing::error!(
+            request_id = ack.request_id,
+            error = error_text::chain(error),
+            "an update is in force but not on disk, so it is not acknowledged; trying on"
+        );
+        self.unkept.handle_failure(ack, Instant::now());
+        if self.unkept.is_full() {
+            return Err(SessionError::NotKept);
+        }
+        Ok(())
+    }
+
+    /// Everything in force is on disk.
+    async fn acknowledge_kept(&mut self) -> Result<(), SessionError> {
+        if self.unkept.is_empty() {
+            return Ok(());
+        }
+        tracing::info!("what is in force is on disk again");
+        for ack in self.unkept.handle_kept() {
+            self.send(Node::Ack(ack)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes again what the disk did not take.
+    async fn keep(&mut self) -> Result<(), SessionError> {
+        let configuration = self.parts.configuration.clone();
+        let keeping = tokio::task::spawn_blocking(move || {
+            let mut configuration = configuration.lock();
+            let kept = configuration.keep();
+            (kept, configuration.cursor())
+        });
+        let (kept, cursor) = keeping.await.map_err(SessionError::Panicked)?;
+        match kept {
+            Ok(()) => {
+                self.parts.status.cursor_set(cursor);
+                self.acknowledge_kept().await
+            }
+            Err(error) => {
+                let error = error_text::chain(&error);
+                tracing::warn!(error, "what is in force is still not on disk");
+                self.unkept.handle_failed_retry(Instant::now());
+                Ok(())
+            }
+        }
     }
 
     /// What is due each second. True when the stream has to be begun again with a new certificate.
@@ -272,6 +337,9 @@ impl<'l> Session<'l> {
         let now = Instant::now();
         if self.resync_at.is_some_and(|at| now >= at) {
             return Err(SessionError::Resync);
+        }
+        if self.unkept.is_due(now) {
+            self.keep().await?;
         }
         self.report_live()?;
         if self.usage_sent.is_some_and(|at| now - at >= USAGE_ACK_WAIT) {

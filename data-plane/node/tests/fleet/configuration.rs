@@ -39,6 +39,7 @@ async fn snapshot_and_deltas_are_live_when_they_are_acknowledged() {
             last,
             cursor,
             accounts,
+            epoch_statement: operator.epoch(1),
             ..Update::default()
         })
     };
@@ -158,6 +159,28 @@ async fn update_that_cannot_mean_well_is_refused_whole_until_a_new_epoch() {
         whole("revision_went_back")
     );
     assert_eq!(summary(&stream.delta((4, 1), vec![]).await), whole("other_epoch"));
+    // What was signed once, in an epoch that is over, or in one that the operator did not begin.
+    assert_eq!(
+        summary(&stream.snapshot((2, 50), documents(0..12)).await),
+        whole("epoch_went_back")
+    );
+    let cursor = tollway_node::fleet::Cursor {
+        epoch: 4,
+        revision: 1,
+        mark: mark_of(4, 1),
+    };
+    stream
+        .send(Control::Update(Update {
+            snapshot: true,
+            first: true,
+            last: true,
+            cursor: Some(cursor.into()),
+            accounts: documents(0..12),
+            epoch_statement: operator.epoch(3),
+            ..Update::default()
+        }))
+        .await;
+    assert_eq!(summary(&stream.ack().await), whole("epoch_not_begun"));
     for account in &accounts {
         node.login(&account.user()).await.unwrap();
     }
@@ -266,7 +289,7 @@ async fn health_and_metrics_follow_the_node() {
         "tollway_node_connections 1",
         r#"tollway_node_refused_documents_total{code="untrusted_issuer"} 1"#,
         &format!(r#"tollway_node_account_messages_in_total{{account="{key}"}} 1"#),
-        &format!(r#"tollway_node_account_bytes_in_total{{account="{key}"}} 5"#),
+        &format!(r#"tollway_node_account_bytes_in_total{{account="{key}"}} 6"#),
     ] {
         assert!(
             metrics.lines().any(|other| other == line),

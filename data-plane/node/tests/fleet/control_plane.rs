@@ -35,7 +35,7 @@ use tollway_proto::fleet::{
 use tonic::transport::server::TlsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::operator::Operator;
+use crate::operator::{CELL, Operator};
 use crate::{PATIENCE, eventually};
 
 /// Its identity outlives its process: [`ControlPlane::stop`] and [`ControlPlane::resume`].
@@ -67,6 +67,7 @@ struct Authority {
 
 /// A stream after the node's Hello.
 pub(crate) struct Attached {
+    operator: Arc<Operator>,
     pub(crate) hello: Hello,
     /// SHA-256 of the certificate that the node showed.
     pub(crate) certificate: [u8; 32],
@@ -245,6 +246,7 @@ impl Attached {
             removed,
             request_id: format!("req-{revision}"),
             accounts_in_cell: None,
+            epoch_statement: self.operator.epoch(epoch),
         };
         self.send(Control::Update(update)).await;
     }
@@ -293,7 +295,7 @@ impl FleetService for Fleet {
         }
         Ok(Response::new(EnrolResponse {
             node_id: "nod_1".into(),
-            cell_id: "cel_1".into(),
+            cell_id: CELL.into(),
             cell_name: "test".into(),
             certificate: self.certify(&request.certificate_request),
             authority_certificate: self.authority.certificate.to_vec(),
@@ -320,7 +322,7 @@ impl FleetService for Fleet {
         let certificate = certificate_of(&request)?;
         let mut inbound = request.into_inner();
         let (outbound, outgoing) = mpsc::channel(16);
-        let attached = self.attached.clone();
+        let (attached, operator) = (self.attached.clone(), self.operator.clone());
         tokio::spawn(async move {
             let first = inbound
                 .message()
@@ -332,6 +334,7 @@ impl FleetService for Fleet {
                 panic!("the node said {first:?} first");
             };
             let _ = attached.send(Attached {
+                operator,
                 hello,
                 certificate,
                 inbound,

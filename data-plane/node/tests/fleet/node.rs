@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -55,6 +56,15 @@ impl Node {
         Self::spawn(command, folder)
     }
 
+    /// Makes room on the disk of a node that was started on a full one.
+    pub(crate) fn make_room(&self) {
+        let status = Command::new("prlimit")
+            .args(["--fsize=unlimited", "--pid", &self.child.id().to_string()])
+            .status()
+            .expect("prlimit can be run");
+        assert!(status.success());
+    }
+
     /// Starts a node that listens there and that no file takes a byte from, as on a full disk. It cannot
     /// say where it listens, nor anything else.
     pub(crate) fn start_on_full_disk(
@@ -65,7 +75,7 @@ impl Node {
         let node = Self::command_that_listens(folder, control_plane.address, listen);
         let mut command = Command::new("sh");
         command
-            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 0; exec \"$@\"", "sh"])
             .arg(node.get_program())
             .args(node.get_args())
             .stdin(Stdio::null());
@@ -78,6 +88,8 @@ impl Node {
 
     pub(crate) fn spawn(mut command: Command, folder: &Path) -> Self {
         fs::create_dir_all(folder).expect("a folder");
+        // The node takes no folder that others may enter and that holds something already, as our log.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("our folder");
         let log = File::options()
             .append(true)
             .create(true)

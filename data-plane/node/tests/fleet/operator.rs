@@ -1,13 +1,16 @@
 //! The operator's keys and what they sign.
 
 use tollway_claims::{
-    AccountClaims, KeyKind, Limit, OperatorClaims, PublicKey, Signer, StatementClaims, TollwayClaim,
-    TollwayLimits, UserClaims,
+    AccountClaims, EpochClaims, KeyKind, Limit, OperatorClaims, PublicKey, Signer, StatementClaims,
+    TollwayClaim, TollwayLimits, UserClaims,
 };
 use tollway_node::unix_clock::unix_now;
 use tollway_proto::fleet::AccountDocument;
 
 use crate::random;
+
+/// The cell that nodes enrol for.
+pub(crate) const CELL: &str = "cel_1";
 
 pub(crate) struct Operator {
     pub(crate) identity: Signer,
@@ -27,6 +30,17 @@ impl Operator {
         let mut claims = OperatorClaims::new(self.identity.public(), "test", issued_at);
         claims.signing_keys = vec![self.signing.public()];
         claims.encode(&self.identity).expect("encodes")
+    }
+
+    /// Says that this epoch of the cell has begun.
+    pub(crate) fn epoch(&self, epoch: u64) -> String {
+        let claims = EpochClaims {
+            issuer: self.signing.public(),
+            cell: CELL.into(),
+            epoch,
+            issued_at: unix_now(),
+        };
+        claims.encode(&self.signing).expect("encodes")
     }
 }
 

@@ -3,6 +3,11 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
+use tollway_claims::Signer;
+use tollway_proto::fleet::Request;
+use tollway_proto::fleet::control_message::Message as Control;
+use tollway_proto::fleet::node_message::Message as FromNode;
+
 use crate::client::Client;
 use crate::control_plane::{ControlPlane, mark_of, summary};
 use crate::eventually;
@@ -144,7 +149,7 @@ async fn damaged_disk_costs_one_document_and_asks_for_a_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_restarted_on_a_full_disk_serves_and_still_takes_changes() {
+async fn node_restarted_on_a_full_disk_serves_takes_changes_and_acknowledges_them_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let mut control_plane = ControlPlane::start().await;
     let operator = control_plane.operator.clone();
@@ -176,7 +181,7 @@ async fn node_restarted_on_a_full_disk_serves_and_still_takes_changes() {
     assert!(!folder.path().join("ports.json").exists());
 
     // A change is in force, although it cannot be kept and is not acknowledged.
-    let stream = control_plane.welcomed().await;
+    let mut stream = control_plane.welcomed().await;
     assert_eq!(stream.hello.cursor, None, "something is missing");
     let all = [&first, &second, &third].map(|account| account.document(&operator));
     stream.send_update(true, (1, 3), all.into(), vec![]).await;
@@ -184,12 +189,39 @@ async fn node_restarted_on_a_full_disk_serves_and_still_takes_changes() {
         Client::connect(listen, &second.user()).await.ok()
     })
     .await;
-    node.kill();
+    // The stream is no worse for it: another change, and a question whose answer comes after any Ack.
+    let suspended = Account {
+        version: 2,
+        suspended: Some("unpaid".into()),
+        signer: Signer::from_seed(&second.signer.seed()).unwrap(),
+        ..Account::new()
+    };
+    let changed = vec![suspended.document(&operator)];
+    stream.send_update(false, (1, 4), changed, vec![]).await;
+    stream.send(Control::Request(Request::default())).await;
+    let answer = stream
+        .next(|message| match message {
+            FromNode::Ack(_) | FromNode::Response(_) => Some(message),
+            _ => None,
+        })
+        .await;
+    assert!(matches!(answer, FromNode::Response(_)), "{answer:?}");
+    Client::connect(listen, &second.user()).await.unwrap_err();
     assert_eq!(
         &fs::read(&log).unwrap()[..content.len()],
         content,
         "what was kept is kept"
     );
+
+    node.make_room();
+    assert_eq!(summary(&stream.ack().await), (Some((1, 3)), vec![]));
+    assert_eq!(summary(&stream.ack().await), (Some((1, 4)), vec![]));
+    node.kill();
+    let mut node = Node::start(folder.path(), &control_plane);
+    let stream = control_plane.welcomed().await;
+    assert_eq!(stream.hello.cursor.map(|cursor| cursor.revision), Some(4));
+    node.login(&third.user()).await.unwrap();
+    node.login(&second.user()).await.unwrap_err();
 }
 
 /// An address that nobody had a moment ago.
