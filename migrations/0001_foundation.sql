@@ -309,7 +309,10 @@ CREATE TABLE cell_refusal (
 CREATE TABLE usage_hour (
     organization_id     uuid NOT NULL,
     account_id          uuid NOT NULL,
+    -- The hour that is billed. It is another than the one that the node told (counted_hour) when that one
+    -- lay too far in the past or in the future; it is decided once, so that a report may be repeated.
     hour                timestamptz NOT NULL,
+    counted_hour        timestamptz NOT NULL,
     node_id             uuid NOT NULL REFERENCES node (id),
     boot_id             uuid NOT NULL,
     messages_in         bigint NOT NULL CHECK (messages_in >= 0),
@@ -317,9 +320,10 @@ CREATE TABLE usage_hour (
     messages_out        bigint NOT NULL CHECK (messages_out >= 0),
     bytes_out           bigint NOT NULL CHECK (bytes_out >= 0),
     connections_opened  bigint NOT NULL CHECK (connections_opened >= 0),
-    PRIMARY KEY (account_id, hour, node_id, boot_id),
+    PRIMARY KEY (account_id, counted_hour, node_id, boot_id),
     FOREIGN KEY (organization_id, account_id) REFERENCES account (organization_id, id)
 );
+CREATE INDEX usage_hour_by_account ON usage_hour (account_id, hour);
 CREATE INDEX usage_hour_by_organization ON usage_hour (organization_id, hour);
 
 -- What is open now, as the cell's node last reported.

@@ -1,6 +1,6 @@
 //! Usage: what nodes counted, and what accounts are billed.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tollway_model::{AccountId, AccountUsage, NodeId, UsageHour, UsageRow, UsageTotals};
 use uuid::Uuid;
 
@@ -23,7 +23,9 @@ pub struct UsageStored {
     /// Rows that were left out, of accounts that the node's cell was never given. Repeating these and the
     /// next ones changes nothing.
     pub foreign: usize,
-    /// Rows that were left out, of hours that do not begin on the hour, have not begun, or are too long ago.
+    /// Rows of hours too long ago, or that have not begun, which were billed in the nearest hour that may be.
+    pub moved: usize,
+    /// Rows that were left out, of hours that do not begin on the hour or are of no time.
     pub untimely: usize,
     /// Rows that were left out, of more than a node can do in an hour.
     pub absurd: usize,
@@ -34,6 +36,12 @@ impl UsageStored {
     pub fn left_out(&self) -> usize {
         self.foreign + self.untimely + self.absurd
     }
+}
+
+/// The beginning of the hour that this time is in.
+fn hour_of(time: OffsetDateTime) -> OffsetDateTime {
+    time - Duration::seconds(time.unix_timestamp().rem_euclid(HOUR))
+        - Duration::nanoseconds(time.nanosecond().into())
 }
 
 /// Whether a node can have counted this in one hour.
@@ -59,6 +67,7 @@ struct UsageColumns {
     boots: Vec<Uuid>,
     accounts: Vec<String>,
     hours: Vec<OffsetDateTime>,
+    counted_hours: Vec<OffsetDateTime>,
     messages_in: Vec<i64>,
     bytes_in: Vec<i64>,
     messages_out: Vec<i64>,
@@ -68,13 +77,16 @@ struct UsageColumns {
 
 impl UsageColumns {
     /// Leaves out rows of hours and with counts that cannot be, and says how many.
+    ///
+    /// An hour that was told by a wrong clock was used all the same: it moves to where bills are still open.
     fn from_rows(rows: &[UsageRow], now: OffsetDateTime) -> (Self, UsageStored) {
-        let times = now - USAGE_LATE_MAX..=now + USAGE_AHEAD_MAX;
+        let first = hour_of(now - USAGE_LATE_MAX + Duration::seconds(HOUR - 1));
+        let last = hour_of(now + USAGE_AHEAD_MAX);
         let mut columns = Self::default();
         let mut outcome = UsageStored::default();
         for row in rows {
-            let hour = match OffsetDateTime::from_unix_timestamp(row.hour_unix) {
-                Ok(hour) if row.hour_unix % HOUR == 0 && times.contains(&hour) => hour,
+            let counted = match OffsetDateTime::from_unix_timestamp(row.hour_unix) {
+                Ok(hour) if row.hour_unix >= 0 && row.hour_unix % HOUR == 0 => hour,
                 _ => {
                     outcome.untimely += 1;
                     continue;
@@ -84,9 +96,12 @@ impl UsageColumns {
                 outcome.absurd += 1;
                 continue;
             }
+            let hour = counted.clamp(first, last);
+            outcome.moved += usize::from(hour != counted);
             columns.boots.push(row.boot_id.uuid());
             columns.accounts.push(row.account.to_string());
             columns.hours.push(hour);
+            columns.counted_hours.push(counted);
             columns.messages_in.push(to_bigint(row.usage.messages_in));
             columns.bytes_in.push(to_bigint(row.usage.bytes_in));
             columns.messages_out.push(to_bigint(row.usage.messages_out));
@@ -103,8 +118,9 @@ impl SystemTx {
     /// Stores what a node counted. Values are cumulative within (boot, account, hour) and only grow, so a
     /// report that is repeated, late or out of order counts once.
     ///
-    /// A node bills only accounts that its own cell was given at some time, only hours of the last
-    /// [`USAGE_LATE_MAX`], and no more than a node can do.
+    /// A node bills only accounts that its own cell was given at some time, only in hours of the last
+    /// [`USAGE_LATE_MAX`], and no more than a node can do. What it counted in an hour outside is billed in
+    /// the nearest one; which one that is, is decided when the row is told for the first time.
     pub async fn usage_store(
         &mut self,
         node: NodeId,
@@ -118,14 +134,14 @@ impl SystemTx {
             "WITH known AS (
                  SELECT
                      document.organization_id, document.account_id, node.id AS node_id,
-                     reported.boot_id, reported.hour,
+                     reported.boot_id, reported.hour, reported.counted_hour,
                      reported.messages_in, reported.bytes_in, reported.messages_out, reported.bytes_out,
                      reported.connections_opened
                  FROM UNNEST(
-                     $2::uuid[], $3::text[], $4::timestamptz[],
-                     $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]
+                     $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+                     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]
                  ) AS reported (
-                     boot_id, account_key, hour,
+                     boot_id, account_key, hour, counted_hour,
                      messages_in, bytes_in, messages_out, bytes_out, connections_opened
                  )
                  JOIN node ON node.id = $1
@@ -135,16 +151,16 @@ impl SystemTx {
              ),
              written AS (
                  INSERT INTO usage_hour (
-                     organization_id, account_id, hour, node_id, boot_id,
+                     organization_id, account_id, hour, counted_hour, node_id, boot_id,
                      messages_in, bytes_in, messages_out, bytes_out, connections_opened)
                  SELECT
-                     organization_id, account_id, hour, node_id, boot_id,
+                     organization_id, account_id, hour, counted_hour, node_id, boot_id,
                      max(messages_in), max(bytes_in), max(messages_out), max(bytes_out),
                      max(connections_opened)
                  FROM known
-                 GROUP BY organization_id, account_id, hour, node_id, boot_id
-                 ORDER BY account_id, hour, node_id, boot_id
-                 ON CONFLICT (account_id, hour, node_id, boot_id) DO UPDATE
+                 GROUP BY organization_id, account_id, hour, counted_hour, node_id, boot_id
+                 ORDER BY account_id, counted_hour, node_id, boot_id
+                 ON CONFLICT (account_id, counted_hour, node_id, boot_id) DO UPDATE
                  SET messages_in = greatest(usage_hour.messages_in, excluded.messages_in),
                      bytes_in = greatest(usage_hour.bytes_in, excluded.bytes_in),
                      messages_out = greatest(usage_hour.messages_out, excluded.messages_out),
@@ -157,6 +173,7 @@ impl SystemTx {
         .bind(columns.boots)
         .bind(columns.accounts)
         .bind(columns.hours)
+        .bind(columns.counted_hours)
         .bind(columns.messages_in)
         .bind(columns.bytes_in)
         .bind(columns.messages_out)

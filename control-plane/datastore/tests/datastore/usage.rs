@@ -130,7 +130,7 @@ async fn a_node_cannot_bill_an_account_of_another_cell_nor_one_that_is_not_there
 }
 
 #[tokio::test]
-async fn hours_that_cannot_be_are_left_out() {
+async fn hours_that_are_none_are_left_out_and_those_out_of_reach_are_billed_in_the_nearest() {
     let world = World::new().await;
     let (account, node) = (world.account("orders").await, world.node(world.cell.id).await);
     let boot = fresh_boot();
@@ -143,16 +143,41 @@ async fn hours_that_cannot_be_are_left_out() {
     let at = |hours| row(&account, boot, HOUR + time::Duration::hours(hours), 1);
     // The hour that begins 35 days before now is half over by then: the next one is the first that counts.
     let (too_late, late) = (at(-35 * 24), at(-35 * 24 + 1));
-    let (next, future) = (at(1), at(2));
-    let rows = [askew, never, before_time, too_late, late, next, future];
+    let (next, future, far) = (at(1), at(2), at(9_000));
+    let rows = [askew, never, before_time, too_late, late, next, future, far];
     assert_eq!(
         store(&world, &node, &rows).await,
         UsageStored {
-            stored: 2,
-            untimely: 5,
+            stored: 5,
+            moved: 3,
+            untimely: 3,
             ..UsageStored::default()
         }
     );
+    let read = async || {
+        let (from, to) = (datetime!(2026-01-01 00:00 UTC), datetime!(2036-01-01 00:00 UTC));
+        let hours = world.tenant().await.usage_hours(account.id, from, to).await;
+        let hours = hours.unwrap().into_iter();
+        hours
+            .map(|hour| (hour.hour, hour.usage.messages_in))
+            .collect::<Vec<_>>()
+    };
+    let (first, last) = (
+        HOUR - time::Duration::hours(35 * 24 - 1),
+        HOUR + time::Duration::hours(1),
+    );
+    assert_eq!(read().await, [(first, 2), (last, 3)]);
+
+    // Told again two hours later, with more: it stays in the hours where it is, once.
+    let mut tx = world.system().await;
+    let again = [
+        row(&account, boot, HOUR - time::Duration::hours(35 * 24), 4),
+        row(&account, boot, HOUR + time::Duration::hours(9_000), 4),
+    ];
+    let later = now() + time::Duration::hours(2);
+    tx.usage_store(node.id, &again, later).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read().await, [(first, 5), (last, 6)]);
 }
 
 #[tokio::test]

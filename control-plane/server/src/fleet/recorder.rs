@@ -147,6 +147,14 @@ impl Recorder<'_> {
                 "rows of a usage report were left out"
             );
         }
+        if stored.moved > 0 {
+            tracing::warn!(
+                node = %self.node.id,
+                node_name = %self.node.name,
+                moved = stored.moved,
+                "usage of hours that are long over, or have not begun, was billed in the nearest hour; a clock was wrong"
+            );
+        }
         // Rows that were left out are acknowledged too: repeating them would change nothing.
         let ack = UsageAck {
             sequence: report.sequence,
