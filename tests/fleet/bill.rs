@@ -41,7 +41,7 @@ impl Bill {
         }
     }
 
-    /// A message of this many bytes was sent, and given to so many clients.
+    /// A message of this many bytes (subject, reply, headers and payload) was sent, and given to so many clients.
     pub(crate) fn count(&mut self, bytes: usize, receivers: u64) {
         self.messages_in += 1;
         self.bytes_in += bytes as u64;

@@ -1,7 +1,7 @@
 //! The bill: never more than was used, exactly that once everything is quiet, whatever fails in between.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
@@ -52,7 +52,7 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
     for _ in 0..500 {
         let bytes = random.below(2000);
         let (subject, receivers) = [("orders.new", 3), ("orders.a.b", 1), ("nobody", 0)][random.below(3)];
-        used.count(bytes, receivers);
+        used.count(subject.len() + bytes, receivers);
         let payload = vec![b'x'; bytes].into();
         sender.publish(subject, payload).await.unwrap();
     }
@@ -67,9 +67,12 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
     let mut questions = hearer.subscribe("questions").await.unwrap();
     hearer.flush().await.unwrap();
     let answering = hearer.clone();
+    let replied = Arc::new(AtomicUsize::new(0));
+    let replied_here = replied.clone();
     let answering = tokio::spawn(async move {
         while let Some(question) = questions.next().await {
             let reply = question.reply.expect("a request has a reply subject");
+            replied_here.store(reply.len(), Ordering::Relaxed);
             answering.publish(reply, "because".into()).await.unwrap();
         }
     });
@@ -77,13 +80,16 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
         in_time("the answer", sender.request("questions", "why".into()))
             .await
             .unwrap();
-        used.count(3, 1);
-        used.count(7, 1);
+        let inbox = replied.load(Ordering::Relaxed);
+        used.count("questions".len() + inbox + 3, 1);
+        used.count(inbox + 7, 1);
     }
     in_time("the answer", sender.request("silence", "why".into()))
         .await
         .unwrap_err();
-    used.count(3, 0);
+    // Each inbox of this client is as long as the others.
+    let inbox = replied.load(Ordering::Relaxed);
+    used.count("silence".len() + inbox + 3, 0);
     // Headers count as bytes, for those who get them.
     let block = "NATS/1.0\r\nKind: test\r\n\r\n";
     let mut raw = Raw::connect(node.address(), &tenant.creds).await.unwrap();
@@ -95,7 +101,7 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
     ))
     .await;
     assert_eq!(raw.message().await.1.len(), block.len() + 2);
-    used.count(block.len() + 2, 1);
+    used.count("own".len() + block.len() + 2, 1);
     // What is refused is not counted: neither a message nor a login.
     raw.send("PUB $NRG.x 2\r\nhi\r\n").await;
     assert!(raw.line().await.starts_with("-ERR 'Permissions Violation"));
@@ -107,9 +113,10 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
     let question = json!({ "subject": "questions", "payload": "d2h5" });
     api.post(&path, question).await;
     used.messages_out += 1;
-    used.bytes_out += 3;
+    let inbox = replied.load(Ordering::Relaxed) as u64;
+    used.bytes_out += "questions".len() as u64 + inbox + 3;
     used.messages_in += 1;
-    used.bytes_in += 7;
+    used.bytes_in += inbox + 7;
     used.becomes(api, &tenant.account).await;
 
     // The neighbour heard nothing and pays for its connection alone.
@@ -189,7 +196,7 @@ impl Traffic {
     }
 
     fn bill(messages: u64) -> Bill {
-        let bytes = messages * PAYLOAD as u64;
+        let bytes = messages * ("traffic".len() + PAYLOAD) as u64;
         Bill {
             messages_in: messages,
             bytes_in: bytes,

@@ -115,7 +115,7 @@ async fn a_killed_node_bills_all_but_what_came_after_its_last_checkpoint() {
         let messages = billed.messages_in - billed_before.messages_in;
         assert_eq!(
             billed.bytes_in - billed_before.bytes_in,
-            messages * PAYLOAD as u64,
+            messages * ("a".len() + PAYLOAD) as u64,
             "messages and bytes are of the same checkpoint"
         );
         assert!(messages <= record.sent, "billed {messages}, sent {}", record.sent);

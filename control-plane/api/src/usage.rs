@@ -30,7 +30,7 @@ pub struct UsageHour {
     pub usage: UsageTotals,
 }
 
-/// Sums. Bytes are headers and payloads, without protocol framing.
+/// Sums. Bytes are subjects, reply subjects, headers and payloads, without protocol framing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageTotals {
     /// Messages the node accepted from the account's clients.

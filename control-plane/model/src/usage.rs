@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use crate::{AccountId, AccountKey, BootId};
 
-/// Sums of usage. Bytes are header block and payload of messages, without protocol framing.
+/// Sums of usage. Bytes are subject, reply subject, header block and payload of messages, without
+/// protocol framing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageTotals {
     /// Messages accepted from the account's clients.

@@ -189,7 +189,7 @@ const ACCOUNT_METERS: [AccountMeter; 5] = [
     ),
     (
         "account_bytes_in",
-        "Their bytes, headers and payloads",
+        "Their bytes: subjects, replies, headers and payloads",
         |totals| totals.bytes_in,
     ),
     (
@@ -199,7 +199,7 @@ const ACCOUNT_METERS: [AccountMeter; 5] = [
     ),
     (
         "account_bytes_out",
-        "Their bytes, headers and payloads",
+        "Their bytes: subjects, replies, headers and payloads",
         |totals| totals.bytes_out,
     ),
     (

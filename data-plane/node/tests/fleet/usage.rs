@@ -80,10 +80,10 @@ async fn usage_survives_sigkill_and_is_told_under_its_boot_until_acknowledged() 
 
     // Told and not acknowledged; and told again on a new stream.
     let mut ledger = Ledger::new();
-    while sums(&ledger, None) != [2, 8, 1, 5, 1] {
+    while sums(&ledger, None) != [2, 10, 1, 6, 1] {
         let report = report(&mut stream).await;
         keep(&mut ledger, &report);
-        if sums(&ledger, None) != [2, 8, 1, 5, 1] {
+        if sums(&ledger, None) != [2, 10, 1, 6, 1] {
             acknowledge(&stream, &report).await;
         }
     }
@@ -107,7 +107,7 @@ async fn usage_survives_sigkill_and_is_told_under_its_boot_until_acknowledged() 
     assert_ne!(stream.hello.boot_id, first_boot);
     let mut after = Ledger::new();
     keep(&mut after, &told);
-    assert_eq!(sums(&after, Some(&first_boot)), [3, 9, 1, 5, 1]);
+    assert_eq!(sums(&after, Some(&first_boot)), [3, 12, 1, 6, 1]);
 
     // Not acknowledged, so the next boot tells it too; then it is acknowledged, and gone.
     node.kill();
@@ -115,7 +115,7 @@ async fn usage_survives_sigkill_and_is_told_under_its_boot_until_acknowledged() 
     let mut stream = control_plane.welcomed().await;
     let told = report(&mut stream).await;
     keep(&mut after, &told);
-    assert_eq!(sums(&after, None), [3, 9, 1, 5, 1]);
+    assert_eq!(sums(&after, None), [3, 12, 1, 6, 1]);
     acknowledge(&stream, &told).await;
     let third_boot = stream.hello.boot_id.clone();
     let _client = node.login(&account.user()).await.unwrap();
@@ -156,7 +156,7 @@ async fn stopping_node_tells_its_last_usage_and_that_nothing_is_open() {
     node.terminate();
     let mut ledger = Ledger::new();
     let mut open = None;
-    while sums(&ledger, None) != [1, 4, 1, 4, 1] || open != Some(vec![]) {
+    while sums(&ledger, None) != [1, 5, 1, 5, 1] || open != Some(vec![]) {
         let told = stream
             .next(|message| match message {
                 FromNode::Usage(report) => Some(Ok(report)),
