@@ -362,7 +362,6 @@ async fn service_may_answer_what_it_was_asked_and_nothing_else() {
     let (system, node, tenant) = one_tenant().await;
     let permissions = json!({
         "subscribe_allow": ["questions"],
-        "publish_deny": [">"],
         "allow_responses": true,
     });
     let user = system

@@ -56,7 +56,8 @@ pub struct NewUserForm {
     pub publish_allow: Field,
     /// Filters it may subscribe with, one a line; empty allows all.
     pub subscribe_allow: Field,
-    /// Whether it may answer requests outside of what it may publish to.
+    /// Whether it may answer requests outside of what it may publish to; beside an empty `publish_allow`
+    /// it may then publish nothing else.
     pub allow_responses: bool,
     /// What was wrong beside the fields; empty when nothing was.
     pub error: String,
@@ -70,7 +71,7 @@ impl Default for NewUserForm {
             name: Field::default(),
             publish_allow: Field::default(),
             subscribe_allow: Field::default(),
-            allow_responses: true,
+            allow_responses: false,
             error: String::new(),
         }
     }
@@ -82,6 +83,7 @@ impl NewUserForm {
         [&self.publish_allow, &self.subscribe_allow]
             .into_iter()
             .any(|field| !field.value.is_empty() || field.refused())
+            || self.allow_responses
     }
 }
 

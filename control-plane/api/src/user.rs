@@ -40,7 +40,8 @@ pub struct Permissions {
     /// The same, for what may not be subscribed to.
     #[serde(default)]
     pub subscribe_deny: Vec<String>,
-    /// Whether replies to received requests may be published although `publish_allow` does not name them.
+    /// Whether replies to received requests may be published although `publish_allow` does not name them. When
+    /// it is empty beside this, nothing but such replies may be published.
     #[serde(default)]
     pub allow_responses: bool,
 }

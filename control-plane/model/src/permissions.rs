@@ -15,7 +15,7 @@ const ENTRY_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PermissionLists {
-    /// Filters that may be published to; everything when empty.
+    /// Filters that may be published to; when empty everything, or with `allow_responses` nothing but replies.
     pub publish_allow: Vec<String>,
     /// Filters that may not be published to, whatever is allowed.
     pub publish_deny: Vec<String>,
@@ -24,7 +24,7 @@ pub struct PermissionLists {
     /// What may not be subscribed with, whatever is allowed.
     pub subscribe_deny: Vec<String>,
     /// Whether replies to received requests may be published although `publish_allow` does not name
-    /// their subjects.
+    /// their subjects. As in NATS, this beside an empty `publish_allow` allows nothing else.
     pub allow_responses: bool,
 }
 

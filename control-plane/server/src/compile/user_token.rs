@@ -67,24 +67,17 @@ impl UserTokenSource {
 /// The claim's form of our permissions.
 fn claimed(permissions: &tollway_model::Permissions) -> Permissions {
     let lists = permissions.lists();
-    let mut publish = Rules {
-        allow: lists.publish_allow.clone(),
-        deny: lists.publish_deny.clone(),
-    };
-    let responses = lists.allow_responses.then(|| {
-        // Beside leave to respond, an empty list would allow nothing; ours allows everything.
-        if publish.allow.is_empty() {
-            publish.allow.push(">".to_owned());
-        }
-        ResponsePermission::default()
-    });
     Permissions {
-        publish,
+        publish: Rules {
+            allow: lists.publish_allow.clone(),
+            deny: lists.publish_deny.clone(),
+        },
         subscribe: Rules {
             allow: lists.subscribe_allow.clone(),
             deny: lists.subscribe_deny.clone(),
         },
-        responses,
+        // Beside it an empty list allows nothing else, in NATS and so in our API.
+        responses: lists.allow_responses.then(ResponsePermission::default),
     }
 }
 
@@ -153,17 +146,23 @@ mod tests {
     }
 
     #[test]
-    fn leave_to_respond_narrows_nothing_when_everything_may_be_published() {
-        let claims = claimed(&permissions(PermissionLists {
+    fn leave_to_respond_beside_an_empty_list_is_leave_for_nothing_else() {
+        let may_publish = |lists| {
+            PermissionSet::compile(&claimed(&permissions(lists)))
+                .unwrap()
+                .may_publish(b"orders.new")
+                .is_allowed()
+        };
+        assert!(may_publish(PermissionLists::default()));
+        assert!(!may_publish(PermissionLists {
             allow_responses: true,
             ..Default::default()
         }));
-        assert!(
-            PermissionSet::compile(&claims)
-                .unwrap()
-                .may_publish(b"anything.at.all")
-                .is_allowed()
-        );
+        assert!(may_publish(PermissionLists {
+            allow_responses: true,
+            publish_allow: vec!["orders.>".into()],
+            ..Default::default()
+        }));
     }
 
     #[test]
