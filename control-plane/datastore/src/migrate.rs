@@ -31,6 +31,8 @@ const CLOSE: &str = "
     DO $$
     BEGIN
         PERFORM pg_advisory_xact_lock(x'746f6c6c776179'::bigint);
+        -- Whoever reads a table hears what others changed meanwhile; the functions below ask a cache alone.
+        PERFORM FROM pg_catalog.pg_database WHERE datname = current_database();
         IF has_database_privilege('public', current_database(), 'CONNECT') THEN
             EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
         END IF;
