@@ -11,19 +11,25 @@ async fn beside(system: &System) -> (String, PgConnection) {
     let name: String = sqlx::query_scalar("SELECT current_database()")
         .fetch_one(&mut connection)
         .await
-        .unwrap();
+        .expect("a database has a name");
     let url = system
         .database()
         .superuser_url()
         .replace(&format!("/{name}?"), "/postgres?");
-    (name, PgConnection::connect(&url).await.unwrap())
+    (
+        name,
+        PgConnection::connect(&url).await.expect("the superuser gets in"),
+    )
 }
 
 /// Copies the database. Nobody may be connected to it.
 async fn backup(system: &System) {
     let (name, mut beside) = beside(system).await;
     let copy = format!("CREATE DATABASE {name}_backup TEMPLATE {name} OWNER tollway_owner");
-    beside.execute(AssertSqlSafe(copy)).await.unwrap();
+    beside
+        .execute(AssertSqlSafe(copy))
+        .await
+        .expect("the superuser may copy a database");
 }
 
 /// Puts the copy in its place.
@@ -33,7 +39,10 @@ async fn restore(system: &System) {
         format!("DROP DATABASE {name}"),
         format!("ALTER DATABASE {name}_backup RENAME TO {name}"),
     ] {
-        beside.execute(AssertSqlSafe(statement)).await.unwrap();
+        beside
+            .execute(AssertSqlSafe(statement))
+            .await
+            .expect("the superuser may copy a database");
     }
 }
 
