@@ -48,8 +48,8 @@ tidy_up() {
     if [ -z "$keep" ]; then rm -rf --one-file-system "$work"; else say "the machine is in $machine"; fi
 }
 trap tidy_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'say "interrupted"; exit 130' INT
+trap 'say "told to end"; exit 143' TERM HUP
 
 say "making a minimal Debian ($suite)"
 debootstrap --variant=minbase "$suite" "$machine" >"$work/debootstrap.log" 2>&1 ||
