@@ -44,7 +44,7 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
         let worker = hearer.queue_subscribe("orders.new", "workers".into());
         group.push(worker.await.unwrap());
     }
-    hearer.flush().await.unwrap();
+    settled(&hearer, &mut used).await;
     // The neighbour uses the same subjects; nothing of it is anybody else's.
     let mut apart = Raw::connect(node.address(), &neighbour.creds).await.unwrap();
     apart.send("SUB > 1\r\n").await;
@@ -65,7 +65,7 @@ async fn usage_is_exactly_what_clients_sent_and_received() {
 
     // Requests and replies are two messages each; a request that nobody hears is one.
     let mut questions = hearer.subscribe("questions").await.unwrap();
-    hearer.flush().await.unwrap();
+    settled(&hearer, &mut used).await;
     let answering = hearer.clone();
     let replied = Arc::new(AtomicUsize::new(0));
     let replied_here = replied.clone();
@@ -277,4 +277,15 @@ async fn a_database_that_crashes_in_the_middle_of_reports_counts_nothing_twice()
     used.becomes(system.api(), &tenant.account).await;
     metrics::usage_acknowledged(&node).await;
     assert_eq!(Bill::of(system.api(), &tenant.account).await, used);
+}
+
+/// What the client asked for before is in force at the node: a message to itself came back, which is billed too.
+/// The library's own flush waits for the socket alone.
+async fn settled(client: &async_nats::Client, used: &mut Bill) {
+    const SUBJECT: &str = "settled";
+    let mut back = client.subscribe(SUBJECT).await.unwrap();
+    client.publish(SUBJECT, "".into()).await.unwrap();
+    in_time("the message comes back", back.next()).await.unwrap();
+    back.unsubscribe().await.unwrap();
+    used.count(SUBJECT.len(), 1);
 }
