@@ -284,9 +284,14 @@ async fn a_database_that_crashes_in_the_middle_of_reports_counts_nothing_twice()
 /// The library's own flush waits for the socket alone.
 async fn settled(client: &async_nats::Client, used: &mut Bill) {
     const SUBJECT: &str = "settled";
-    let mut back = client.subscribe(SUBJECT).await.unwrap();
-    client.publish(SUBJECT, "".into()).await.unwrap();
-    in_time("the message comes back", back.next()).await.unwrap();
-    back.unsubscribe().await.unwrap();
+    let mut back = client.subscribe(SUBJECT).await.expect("the client is connected");
+    client
+        .publish(SUBJECT, "".into())
+        .await
+        .expect("the client is connected");
+    in_time("the message comes back", back.next())
+        .await
+        .expect("the subscription is open");
+    back.unsubscribe().await.expect("the client is connected");
     used.count(SUBJECT.len(), 1);
 }
