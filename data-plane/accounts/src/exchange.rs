@@ -17,14 +17,32 @@ use crate::transform::{Transform, TransformError};
 #[derive(Debug, Clone)]
 pub struct Exchange {
     account: PublicKey,
+    /// What stands for the account in the subject of an export with an account token position.
+    token: String,
     /// Whose signature on an activation is the account's own.
     signers: BTreeSet<PublicKey>,
-    exports: Vec<Export>,
+    exports: Vec<Offer>,
     /// The places in `exports` of each kind, under the subject.
     streams: Trie<usize>,
     services: Trie<usize>,
     imports: Vec<CompiledImport>,
     mappings: Arc<MappingTable>,
+}
+
+/// An export and who may import it besides those who show an activation.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) export: Export,
+    pub(crate) approved: BTreeSet<PublicKey>,
+}
+
+impl From<&Export> for Offer {
+    fn from(export: &Export) -> Self {
+        Self {
+            export: export.clone(),
+            approved: BTreeSet::new(),
+        }
+    }
 }
 
 /// An import and how its subjects are renamed.
@@ -74,8 +92,9 @@ impl Exchange {
         let signing_keys = claims.signing_keys.iter().map(|key| key.key());
         let mut exchange = Self {
             account: claims.subject,
+            token: claims.subject.to_string(),
             signers: signing_keys.chain([claims.subject]).collect(),
-            exports: claims.exports.clone(),
+            exports: claims.exports.iter().map(Offer::from).collect(),
             streams: Trie::new(),
             services: Trie::new(),
             imports: Vec::with_capacity(claims.imports.len()),
@@ -104,6 +123,24 @@ impl Exchange {
         self.account
     }
 
+    /// Gives the account another name than its public key. In a configuration
+    /// file accounts are known by name, also in account token positions.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.token = name.into();
+        self
+    }
+
+    /// Lets these accounts import a private export without an activation. In
+    /// a configuration file an export lists who may import it.
+    pub fn approving(mut self, shared: Shared, export: &FilterBuf, accounts: BTreeSet<PublicKey>) -> Self {
+        for offer in &mut self.exports {
+            if offer.export.kind.shared() == shared && offer.export.subject == *export {
+                offer.approved.extend(accounts.iter().copied());
+            }
+        }
+        self
+    }
+
     /// How what its clients publish is renamed. Shared, for the routing path to keep.
     pub fn mappings(&self) -> &Arc<MappingTable> {
         &self.mappings
@@ -118,8 +155,13 @@ impl Exchange {
         self.signers.contains(key)
     }
 
+    /// What stands for the account in subjects.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The exports of a kind that reach all of a subject, the most specific first.
-    pub(crate) fn exports_of(&self, shared: Shared, subject: Filter<'_>) -> Vec<&Export> {
+    pub(crate) fn exports_of(&self, shared: Shared, subject: Filter<'_>) -> Vec<&Offer> {
         let of_kind = match shared {
             Shared::Stream => &self.streams,
             Shared::Service => &self.services,
@@ -127,12 +169,14 @@ impl Exchange {
         let mut containing = Vec::new();
         // Read as a subject, a filter is matched by what contains it, and by little else.
         of_kind.matches(subject.as_bytes(), &mut |&index: &usize| {
-            let export = &self.exports[index];
-            if export.subject.as_filter().contains(subject) {
-                containing.push(export);
+            let offer = &self.exports[index];
+            if offer.export.subject.as_filter().contains(subject) {
+                containing.push(offer);
             }
         });
-        containing.sort_by(|a, b| by_specificity(a.subject.as_filter(), b.subject.as_filter()));
+        containing.sort_by(|a: &&Offer, b: &&Offer| {
+            by_specificity(a.export.subject.as_filter(), b.export.subject.as_filter())
+        });
         containing
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollway_claims::{Activation, Export, ExportKind, Import, ImportKind, PublicKey, Shared};
 
 use crate::cycle::{self, Budget, Graph};
-use crate::exchange::{CompiledImport, Exchange};
+use crate::exchange::{CompiledImport, Exchange, Offer};
 use crate::refusal::ImportRefusal;
 use crate::route::{RESPONSE_THRESHOLD_DEFAULT, Routes, ServiceRoute, StreamRoute};
 
@@ -225,16 +225,16 @@ impl Links {
             Some(known) => &known.exchange,
             None => return Err(ImportRefusal::ExporterUnknown),
         };
-        let exports = exporter.exports_of(import.kind.shared(), import.subject.as_filter());
-        let Some(most_specific) = exports.first() else {
+        let offers = exporter.exports_of(import.kind.shared(), import.subject.as_filter());
+        let Some(most_specific) = offers.first() else {
             return Err(not_exported(exporter, import));
         };
         // Exports may overlap. Whatever one of them asks for has to be there;
         // otherwise a public export would open a part of a private one.
-        for export in &exports {
-            check_access(export, exporter, import, &importer.account(), now)?;
+        for offer in &offers {
+            check_access(offer, exporter, import, importer, now)?;
         }
-        Ok(link(&importer.account(), compiled, most_specific))
+        Ok(link(&importer.account(), compiled, &most_specific.export))
     }
 
     /// The granted links of accounts, where those of a cycle are refused.
@@ -379,12 +379,13 @@ fn not_exported(exporter: &Exchange, import: &Import) -> ImportRefusal {
 
 /// Whether one export lets an account have what it imports.
 fn check_access(
-    export: &Export,
+    offer: &Offer,
     exporter: &Exchange,
     import: &Import,
-    importer: &PublicKey,
+    importer: &Exchange,
     now: i64,
 ) -> Result<(), ImportRefusal> {
+    let export = &offer.export;
     if let Some(position) = export.account_token_position {
         // The subject itself is the permission; an activation is not asked for beside it.
         let token = import
@@ -392,7 +393,7 @@ fn check_access(
             .as_filter()
             .tokens()
             .nth(position.get() as usize - 1);
-        return match token == Some(importer.to_string().as_bytes()) {
+        return match token == Some(importer.token().as_bytes()) {
             true => Ok(()),
             false => Err(ImportRefusal::AccountTokenPosition {
                 position: position.get(),
@@ -400,11 +401,11 @@ fn check_access(
             }),
         };
     }
-    if !export.token_required {
+    if !export.token_required || offer.approved.contains(&importer.account()) {
         return Ok(());
     }
     match &import.activation {
-        Some(activation) => check_activation(activation, export, exporter, import, importer, now),
+        Some(activation) => check_activation(activation, export, exporter, import, &importer.account(), now),
         None => Err(ImportRefusal::ActivationMissing {
             export: export.subject.clone(),
         }),

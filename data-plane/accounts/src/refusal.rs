@@ -21,17 +21,15 @@ pub enum ImportRefusal {
         /// What it is exported as.
         exported: Shared,
     },
-    /// A token of the subject has to be the importer's public key, and is not.
-    #[error(
-        "token {position} of the subject must be the importing account's public key, by the export {export}"
-    )]
+    /// A token of the subject has to be the importer's public key (or its name in a configuration), and is not.
+    #[error("token {position} of the subject must be the importing account, by the export {export}")]
     AccountTokenPosition {
         /// The token, counted from 1.
         position: u32,
         /// The export that asks for it.
         export: FilterBuf,
     },
-    /// The export asks for an activation, and the import has none.
+    /// The export is private, and the import shows no activation.
     #[error("the export {export} needs an activation token")]
     ActivationMissing {
         /// The export that asks for it.

@@ -2,12 +2,12 @@
 //! typed error, before the memory is used: a configuration comes from templates and mounted
 //! volumes, and a mistake there must not take the node down.
 
-/// Bytes of one file, or of one environment variable. Large enough for tens of thousands of
-/// preloaded account JWTs.
-pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of one file, or of one environment variable. Large enough for ten thousand preloaded
+/// account JWTs. Whoever reads files need not read further.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of all files and environment variables together.
-pub const TOTAL_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const TOTAL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How deep maps and lists may lie in one another, references included.
 /// The deepest option of the language lies ten deep.
@@ -27,8 +27,8 @@ pub const VARIABLE_DEPTH_MAX: usize = 16;
 /// the memory.
 pub const WEIGHT_MAX: usize = 128 * 1024 * 1024;
 
-/// What a value weighs beside its text.
-pub const NODE_WEIGHT: usize = 64;
+/// What a value weighs beside its text: about what it takes in memory, with its place and its key.
+pub const NODE_WEIGHT: usize = 256;
 
 /// Problems that are listed one by one; what comes after them is only counted.
 pub const PROBLEMS_MAX: usize = 200;

@@ -81,6 +81,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Goes over the rest of the line.
+    pub(crate) fn skip_line(&mut self) {
+        let rest = self.rest();
+        let line = &rest[..rest.find(is_line_end).unwrap_or(rest.len())];
+        self.at += line.len();
+        self.column = self
+            .column
+            .saturating_add(u32::try_from(line.chars().count()).unwrap_or(u32::MAX));
+    }
+
     /// This place.
     pub(crate) fn mark(&self) -> Mark {
         Mark {

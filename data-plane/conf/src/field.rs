@@ -65,7 +65,7 @@ impl<'t> Field<'t> {
         match &self.node.value {
             Value::List(items) => items.iter().map(|node| self.item(node)).collect(),
             _ => {
-                report.wrong_kind::<()>(self, "a list");
+                report.misfit(self, "a list");
                 Vec::new()
             }
         }

@@ -29,6 +29,9 @@ pub enum NoticeReason {
     /// A duration given as a number of seconds.
     #[error("{0} is read as seconds; write a duration such as \"2m\" in quotes")]
     SecondsAsNumber(&'static str),
+    /// A time in which nobody would notice that it is meant otherwise: `1m` without quotes is a million.
+    #[error("{0} is longer than a minute; if a unit was meant, the duration needs quotes")]
+    LongTimeout(&'static str),
     /// A list of permissions with nothing in it, which permits everything.
     #[error("{0} is empty, and so permits everything; write deny: \">\" to permit nothing")]
     EmptyAllow(String),

@@ -121,7 +121,7 @@ pub enum Reason {
     },
 }
 
-/// Everything that is wrong, in the order of the file where that is known.
+/// Everything that is wrong, file by file from top to bottom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The first [`crate::bounds::PROBLEMS_MAX`], never none.

@@ -52,10 +52,20 @@ impl Report {
         if self.problems.is_empty() {
             return Ok(self.notices);
         }
-        Err(Problems {
-            listed: self.problems,
-            more: self.more,
-        })
+        let mut files: Vec<&str> = Vec::new();
+        for problem in &self.problems {
+            if !files.contains(&problem.at.file()) {
+                files.push(problem.at.file());
+            }
+        }
+        let files: Vec<String> = files.into_iter().map(str::to_owned).collect();
+        let mut listed = self.problems;
+        listed.sort_by_cached_key(|problem| {
+            let file = files.iter().position(|file| file == problem.at.file());
+            (file, problem.at.line(), problem.at.column())
+        });
+        let more = self.more;
+        Err(Problems { listed, more })
     }
 
     /// The fields of a block. Whatever is no map is a problem and has no fields.
@@ -74,9 +84,16 @@ impl Report {
         }
     }
 
-    /// The fields of a map.
+    /// The fields of a map. `TLS` that `tls: $TLS` refers to is a variable, although options are found in
+    /// any case.
     pub(crate) fn fields_of(map: &Map) -> Vec<Field<'_>> {
-        map.iter().map(Field::new).collect()
+        let is_variable = |field: &Field<'_>| {
+            field.referenced && field.key != field.written && map.get(&field.key).is_some()
+        };
+        map.iter()
+            .map(Field::new)
+            .filter(|field| !is_variable(field))
+            .collect()
     }
 
     /// A key that the block does not know. A key that something refers to is a variable and may have any name.
@@ -88,7 +105,7 @@ impl Report {
     }
 
     /// The value is of another kind than the option takes.
-    pub(crate) fn wrong_kind<T>(&mut self, field: &Field<'_>, expected: &'static str) -> Option<T> {
+    pub(crate) fn misfit(&mut self, field: &Field<'_>, expected: &'static str) {
         let Node { value, at } = field.node;
         let reason = Reason::WrongKind {
             key: field.key.clone(),
@@ -96,6 +113,11 @@ impl Report {
             found: value.kind(),
         };
         self.problem(at, reason);
+    }
+
+    /// The same, for whoever would have had a value.
+    pub(crate) fn wrong_kind<T>(&mut self, field: &Field<'_>, expected: &'static str) -> Option<T> {
+        self.misfit(field, expected);
         None
     }
 

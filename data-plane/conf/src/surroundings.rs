@@ -6,7 +6,8 @@
 pub trait Surroundings {
     /// The bytes of an included file. The path is that of the including file's folder with the
     /// include's path appended, cleaned of `.` and `..`, as stock servers do it; an include's
-    /// leading `/` does not lead out of that folder. The text of the error tells a person why.
+    /// leading `/` does not lead out of that folder. More than [`crate::bounds::FILE_BYTES_MAX`] and one
+    /// byte need not be read. The text of the error tells a person why.
     fn include(&mut self, path: &str) -> Result<Vec<u8>, String>;
 
     /// A variable of the environment.

@@ -410,10 +410,6 @@ fn at_comment(cursor: &Cursor<'_>) -> bool {
     cursor.rest().starts_with('#') || cursor.rest().starts_with("//")
 }
 
-fn skip_comment(cursor: &mut Cursor<'_>) {
-    cursor.skip_while(|c| !is_line_end(c));
-}
-
 /// To the next thing that says something, over line ends.
 pub(crate) fn skip_space_and_comments(cursor: &mut Cursor<'_>) {
     loop {
@@ -421,7 +417,7 @@ pub(crate) fn skip_space_and_comments(cursor: &mut Cursor<'_>) {
         if !at_comment(cursor) {
             return;
         }
-        skip_comment(cursor);
+        cursor.skip_line();
     }
 }
 
@@ -429,6 +425,6 @@ pub(crate) fn skip_space_and_comments(cursor: &mut Cursor<'_>) {
 pub(crate) fn skip_blanks_and_comment(cursor: &mut Cursor<'_>) {
     cursor.skip_while(is_blank);
     if at_comment(cursor) {
-        skip_comment(cursor);
+        cursor.skip_line();
     }
 }

@@ -447,6 +447,48 @@ fn activation_begins_and_ends_at_its_time() {
     }
 }
 
+/// What a configuration file says where JWTs have keys and tokens.
+#[test]
+fn accounts_of_a_configuration_are_approved_and_known_by_name() {
+    for shared in BOTH {
+        let by_name = Export {
+            account_token_position: std::num::NonZeroU32::new(2),
+            ..export(shared, "named.*")
+        };
+        let exporter = exporting(B, [private(shared, "foo"), private(shared, "bar"), by_name]);
+        let exporter = Exchange::compile(&exporter, None).unwrap();
+        let exporter = exporter.approving(shared, &filter("foo"), [key(A)].into());
+        let imports =
+            ["foo", "bar", "named.alice", "named.bob"].map(|subject| import(shared, B, subject, ""));
+        let importer = Exchange::compile(&importing(A, imports), None)
+            .unwrap()
+            .named("alice");
+        let mut links = Links::new();
+        links.handle_document(exporter.into(), NOW);
+        links.handle_document(importer.into(), NOW);
+        assert_eq!(
+            outcomes(&links, A),
+            ["ok", "activation_missing", "ok", "account_token_position"]
+        );
+    }
+}
+
+/// The account was seen with its cycle, and then again because of somebody it also imports from.
+#[test]
+fn cycle_is_not_forgotten_when_another_exporter_comes() {
+    let own = AccountClaims {
+        imports: vec![
+            import(Shared::Stream, A, "a", ""),
+            import(Shared::Stream, B, "b", ""),
+        ],
+        ..exporting(A, [export(Shared::Stream, "a")])
+    };
+    let mut links = linked(&[own, document(B)]);
+    assert_eq!(outcomes(&links, A), ["import_cycle", "not_exported"]);
+    links.handle_document(compiled(&exporting(B, [export(Shared::Stream, "b")])), NOW);
+    assert_eq!(outcomes(&links, A), ["import_cycle", "ok"]);
+}
+
 #[test]
 fn account_may_import_from_itself_under_another_name() {
     let own = |subject: &str, local: &str| {
@@ -561,6 +603,26 @@ fn cycle_is_told_by_the_accounts_between() {
             through: vec![key(B), key(C)]
         })
     );
+}
+
+/// A request of A passes B and C twice, under another name each time, before it is back.
+#[test]
+fn cycle_that_passes_an_import_twice_is_found() {
+    let account = |own: u8, exported: &str, imports: Vec<Import>| AccountClaims {
+        imports,
+        ..exporting(own, [export(Shared::Service, exported)])
+    };
+    let service = |from: u8, subject: &str, local: &str| import(Shared::Service, from, subject, local);
+    let documents = [
+        account(A, "go", vec![service(B, "t.a", "go")]),
+        account(B, "t.*", vec![service(C, "u.*", "t.$1")]),
+        account(C, "u.*", vec![service(B, "t.b", "u.a"), service(A, "go", "u.b")]),
+    ];
+    let links = linked(&documents);
+    let (_, outcome) = links.imports(&key(A)).next().unwrap();
+    let through = [B, C, B, C].map(key).to_vec();
+    assert_eq!(outcome, Err(&ImportRefusal::Cycle { through }));
+    assert_eq!(outcomes(&links, C), ["import_cycle", "import_cycle"]);
 }
 
 /// Each round of these prepends a token, so that no state is ever seen twice.

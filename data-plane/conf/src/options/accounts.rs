@@ -10,7 +10,7 @@ use super::jetstream::{self, AccountJetStream};
 use super::latency::percent;
 use super::mappings::{self, Mapping};
 use super::users::{self, User};
-use super::{permissions, subject_of};
+use super::{literal_subject_of, permissions};
 use crate::field::{Field, shown};
 use crate::located::Located;
 use crate::position::Position;
@@ -195,7 +195,7 @@ pub(crate) fn limit(report: &mut Report, field: &Field<'_>, most: i64) -> Option
 fn message_trace(report: &mut Report, field: &Field<'_>) -> Option<MessageTrace> {
     if matches!(field.node.value, Value::Text(_)) {
         return Some(MessageTrace {
-            destination: subject_of(report, field)?,
+            destination: literal_subject_of(report, field)?,
             sampling: 100,
         });
     }
@@ -206,7 +206,7 @@ fn message_trace(report: &mut Report, field: &Field<'_>) -> Option<MessageTrace>
     let mut sampling = None;
     for inner in report.fields(field) {
         match inner.key.as_str() {
-            "dest" => destination = Some(subject_of(report, &inner)),
+            "dest" => destination = Some(literal_subject_of(report, &inner)),
             "sampling" => sampling = percent(report, &inner, 1),
             _ => report.unknown(&inner, "msg_trace"),
         }

@@ -8,6 +8,7 @@ use super::permissions;
 use super::users::{self, User};
 use crate::field::Field;
 use crate::located::Located;
+use crate::notice::NoticeReason;
 use crate::position::Position;
 use crate::problem::Reason;
 use crate::report::Report;
@@ -61,6 +62,9 @@ pub struct AuthCallout {
     pub allowed_accounts: Vec<Located<String>>,
 }
 
+/// Longer ones are seldom meant.
+const TIMEOUT_USUAL_MAX: Duration = Duration::from_secs(60);
+
 /// Reads the block of the server.
 pub(crate) fn read(report: &mut Report, block: &Field<'_>) -> Option<Authorization> {
     report.map_of(block)?;
@@ -92,10 +96,23 @@ pub(crate) fn read(report: &mut Report, block: &Field<'_>) -> Option<Authorizati
         }
     }
     let timeout = simple.timeout;
-    let login = simple.login(report, block);
-    if users.is_some() && login.is_some() {
-        let (one, other) = ("a list of users", "a user, password or token beside it");
-        report.problem(block.at, Reason::Conflict { one, other });
+    if timeout.is_some_and(|timeout| timeout > TIMEOUT_USUAL_MAX) {
+        report.notice(
+            block.at,
+            NoticeReason::LongTimeout("the timeout of authorization"),
+        );
+    }
+    let mut login = simple.login(report, block);
+    if users.is_some() {
+        match login {
+            // `PASS: …` above a list of users that refers to it, as old files have it.
+            Some(Login::Password { user: None, .. }) => login = None,
+            Some(_) => {
+                let (one, other) = ("a list of users", "a user or token beside it");
+                report.problem(block.at, Reason::Conflict { one, other });
+            }
+            None => {}
+        }
     }
     Some(Authorization {
         login,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tollway_subject::{Filter, filter_matches};
+
 use super::latency::{self, Latency};
 use super::subject_of;
 use crate::field::Field;
@@ -124,6 +126,13 @@ fn export(report: &mut Report, item: &Field<'_>) -> Option<Export> {
             (ExportKind::Stream, subject)
         }
         (None, Some(subject)) => {
+            if let (Some(subject), Some(latency)) = (&subject, &latency)
+                && Filter::new(subject.value.as_bytes())
+                    .is_ok_and(|service| filter_matches(service, latency.subject.value.as_bytes()))
+            {
+                let (key, why) = ("latency".into(), "would be told to the service itself");
+                report.problem(&latency.subject.at, Reason::Invalid { key, why });
+            }
             let kind = ExportKind::Service {
                 response: response.unwrap_or_default(),
                 threshold,
@@ -133,13 +142,28 @@ fn export(report: &mut Report, item: &Field<'_>) -> Option<Export> {
             (kind, subject)
         }
     };
+    let subject = subject?;
+    let account_token_position = position.map_or(0, |n| u32::try_from(n).expect("it was bounded"));
+    if account_token_position > 0 && !is_star(&subject.value, account_token_position) {
+        let (key, why) = (
+            "account_token_position".into(),
+            "has to be that of a * in the subject",
+        );
+        report.problem(&item.node.at, Reason::Invalid { key, why });
+    }
     Some(Export {
         kind,
-        subject: subject?,
+        subject,
         accounts: accounts.unwrap_or_default(),
-        account_token_position: position.map_or(0, |n| u32::try_from(n).expect("it was bounded")),
+        account_token_position,
         at: item.node.at.clone(),
     })
+}
+
+/// Whether the token at a position from 1 stands for any.
+fn is_star(subject: &str, position: u32) -> bool {
+    let index = usize::try_from(position - 1).unwrap_or(usize::MAX);
+    subject.split('.').nth(index) == Some("*")
 }
 
 fn response_type(report: &mut Report, field: &Field<'_>) -> Option<ResponseType> {

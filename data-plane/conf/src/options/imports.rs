@@ -1,11 +1,12 @@
 //! `imports` of an account: what it takes from others.
 
-use super::subject_of;
+use super::{literal_subject_of, subject_of, template_of};
 use crate::field::Field;
 use crate::located::Located;
 use crate::position::Position;
 use crate::problem::Reason;
 use crate::report::Report;
+use crate::value::Value;
 
 /// One import.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,17 +88,19 @@ fn import(report: &mut Report, item: &Field<'_>) -> Option<Import> {
         match field.key.as_str() {
             "stream" => stream = Some(source(report, &field)),
             "service" => service = Some(source(report, &field)),
-            "to" => to = field.text(report).filter(|text| !text.value.is_empty()),
-            "prefix" => prefix = field.text(report).filter(|text| !text.value.is_empty()),
+            "to" if says_nothing(&field) => {}
+            "prefix" if says_nothing(&field) => {}
+            "to" => to = template_of(report, &field),
+            "prefix" => prefix = literal_subject_of(report, &field),
             "share" => share = field.boolean(report),
             "allow_trace" => allow_trace = field.boolean(report),
             _ => report.unknown(&field, "an import"),
         }
     }
-    let mut conflict = |one, other| report.problem(&item.node.at, Reason::Conflict { one, other });
     let (kind, source) = match (stream, service) {
         (Some(_), Some(_)) => {
-            conflict("stream", "service");
+            let (one, other) = ("stream", "service");
+            report.problem(&item.node.at, Reason::Conflict { one, other });
             return None;
         }
         (None, None) => {
@@ -107,20 +110,22 @@ fn import(report: &mut Report, item: &Field<'_>) -> Option<Import> {
         }
         (Some(source), None) => {
             if to.is_some() && prefix.is_some() {
-                conflict("to", "prefix");
+                let (one, other) = ("to", "prefix");
+                report.problem(&item.node.at, Reason::Conflict { one, other });
             }
             if share.is_some() {
-                conflict("stream", "share");
+                report.not_offered(item, "share on the import of a stream", NOR_THERE);
             }
             let allow_trace = allow_trace.unwrap_or(false);
             (ImportKind::Stream { prefix, allow_trace }, source)
         }
         (None, Some(source)) => {
             if prefix.is_some() {
-                conflict("service", "prefix");
+                report.not_offered(item, "prefix on the import of a service", NOR_THERE);
             }
             if allow_trace.is_some() {
-                conflict("service", "allow_trace");
+                let (one, other) = ("service", "allow_trace");
+                report.problem(&item.node.at, Reason::Conflict { one, other });
             }
             let share = share.unwrap_or(false);
             (ImportKind::Service { share }, source)
@@ -134,6 +139,14 @@ fn import(report: &mut Report, item: &Field<'_>) -> Option<Import> {
         to,
         at: item.node.at.clone(),
     })
+}
+
+/// Files that work elsewhere may have it.
+const NOR_THERE: &str = "stock servers pass it over too";
+
+/// An empty text stands for none.
+fn says_nothing(field: &Field<'_>) -> bool {
+    matches!(&field.node.value, Value::Text(text) if text.is_empty())
 }
 
 /// `{account: …, subject: …}`

@@ -161,24 +161,38 @@ pub(crate) fn read(report: &mut Report, block: &Field<'_>) -> Option<JetStream> 
                 stream.unique_tag = tag.map(|tag| tag.value.trim().to_lowercase());
             }
             "limits" => limits(report, &field, &mut stream.limits),
-            "extension_hint"
-            | "meta_compact"
-            | "meta_compact_size"
-            | "meta_compact_sync"
-            | "max_outstanding_catchup" => {
-                report.not_offered(
-                    &field,
-                    "this setting",
-                    "it belongs to clustering, which a node does not do",
-                );
+            "extension_hint" => of_clusters(report, &field, Field::text),
+            "meta_compact" => of_clusters(report, &field, |field, report| field.count(report, i64::MAX)),
+            "meta_compact_sync" => of_clusters(report, &field, Field::boolean),
+            "meta_compact_size" | "max_outstanding_catchup" => {
+                of_clusters(report, &field, Field::storage_size);
             }
-            "tpm" => report.not_offered(&field, "tpm", "it exists on Windows only"),
+            "tpm" => {
+                if report.map_of(&field).is_some() {
+                    report.not_offered(&field, "tpm", "it exists on Windows only");
+                }
+            }
             _ if buffers(report, &field, &mut stream.buffers) => {}
             _ => report.unknown(&field, "jetstream"),
         }
     }
     stream.enabled = enabled.unwrap_or(true);
     Some(stream)
+}
+
+/// A setting that would be about a cluster.
+fn of_clusters<'t, T>(
+    report: &mut Report,
+    field: &Field<'t>,
+    read: impl Fn(&Field<'t>, &mut Report) -> Option<T>,
+) {
+    if read(field, report).is_some() {
+        report.not_offered(
+            field,
+            "this setting",
+            "it is about clusters, and a node serves alone",
+        );
+    }
 }
 
 /// `true`, `enabled` and their opposites.

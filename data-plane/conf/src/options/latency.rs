@@ -1,6 +1,6 @@
 //! `latency` of an exported service, and the sampling that message traces share with it.
 
-use super::subject_of;
+use super::literal_subject_of;
 use crate::field::Field;
 use crate::located::Located;
 use crate::problem::Reason;
@@ -32,7 +32,7 @@ const EVERYTHING: Sampling = Sampling::Percent(100);
 pub(crate) fn read(report: &mut Report, field: &Field<'_>) -> Option<Latency> {
     if matches!(field.node.value, Value::Text(_)) {
         return Some(Latency {
-            subject: subject_of(report, field)?,
+            subject: literal_subject_of(report, field)?,
             sampling: EVERYTHING,
         });
     }
@@ -43,7 +43,7 @@ pub(crate) fn read(report: &mut Report, field: &Field<'_>) -> Option<Latency> {
     let mut sampling = EVERYTHING;
     for inner in report.fields(field) {
         match inner.key.as_str() {
-            "subject" => subject = Some(subject_of(report, &inner)),
+            "subject" => subject = Some(literal_subject_of(report, &inner)),
             "sampling" => {
                 if is_headers(&inner) {
                     sampling = Sampling::Headers;

@@ -1,6 +1,7 @@
 //! `mappings`: subjects that are published to and arrive as others.
 
 use super::latency::percent;
+use super::template_of;
 use crate::field::{Field, shown};
 use crate::located::Located;
 use crate::problem::Reason;
@@ -56,13 +57,20 @@ fn destinations(report: &mut Report, field: &Field<'_>) -> Vec<Destination> {
             weight: 100,
             cluster: None,
         };
-        return field.name(report).map(all).into_iter().collect();
+        return template_of(report, field).map(all).into_iter().collect();
     }
     let mut destinations: Vec<Destination> = Vec::new();
     for item in field.one_or_more() {
         let Some(destination) = destination(report, &item) else {
             continue;
         };
+        let same = |other: &Destination| {
+            other.subject == destination.subject && other.cluster == destination.cluster
+        };
+        if destinations.iter().any(same) {
+            report.reject(&item, "the same destination stands there twice");
+            continue;
+        }
         destinations.push(destination);
     }
     let mut clusters: Vec<_> = destinations.iter().map(|d| d.cluster.as_deref()).collect();
@@ -87,7 +95,7 @@ fn destination(report: &mut Report, item: &Field<'_>) -> Option<Destination> {
     for field in report.fields(item) {
         match field.key.as_str() {
             "dest" | "destination" => {
-                let text = field.name(report);
+                let text = template_of(report, &field);
                 report.set(&mut subject, Some(text), &field);
             }
             "weight" => weight = Some(percent(report, &field, 0)),

@@ -288,17 +288,22 @@ fn accepted(report: &mut Report, field: &Field<'_>) -> bool {
             }
         }
         "prof_block_rate" => _ = field.integer(report),
-        "resolver_tls" => report.not_offered(field, "resolver_tls", "a node asks nobody for accounts"),
-        "ocsp" => {
-            if !matches!(field.node.value, Value::Boolean(false)) {
+        "resolver_tls" => {
+            if report.map_of(field).is_some() {
+                report.not_offered(field, "resolver_tls", "a node asks nobody for accounts");
+            }
+        }
+        "ocsp" | "ocsp_cache" => match field.node.value {
+            Value::Boolean(false) => {}
+            Value::Boolean(true) | Value::Map(_) => {
                 report.not_offered(
                     field,
                     "ocsp",
                     "certificates are sent without a proof of their issuer",
                 );
             }
-        }
-        "ocsp_cache" => report.not_offered(field, "ocsp_cache", "nothing is looked up that it could hold"),
+            _ => report.misfit(field, "true, false, or a map"),
+        },
         _ => return false,
     }
     true
@@ -348,6 +353,25 @@ fn subject_of(report: &mut Report, field: &Field<'_>) -> Option<Located<String>>
         return None;
     }
     Some(text)
+}
+
+/// A text that is a subject messages can be sent to: no wildcards.
+fn literal_subject_of(report: &mut Report, field: &Field<'_>) -> Option<Located<String>> {
+    let text = subject_of(report, field)?;
+    if !tollway_subject::is_literal_subject(text.value.as_bytes()) {
+        return report.invalid(field, "cannot have wildcards");
+    }
+    Some(text)
+}
+
+/// A text that subjects are made from: a filter, or one with functions between `{{` and `}}`. Whether
+/// its functions fit the subjects they are fed with is found out by whoever maps.
+fn template_of(report: &mut Report, field: &Field<'_>) -> Option<Located<String>> {
+    let text = field.name(report)?;
+    if text.value.contains("{{") {
+        return Some(text);
+    }
+    subject_of(report, field)
 }
 
 /// Whether something is meant to listen there.

@@ -199,6 +199,7 @@ fn all_certificates(
     key_file: Option<Located<String>>,
     many: Option<Vec<CertificateFiles>>,
 ) -> Vec<CertificateFiles> {
+    let many = many.filter(|many| !many.is_empty());
     let mut missing = |key| report.problem(block.at, Reason::Missing { block: "tls", key });
     match (cert_file, key_file, many) {
         (None, None, Some(many)) => many,

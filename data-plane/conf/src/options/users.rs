@@ -6,6 +6,7 @@ use tollway_claims::{ConnectionType, KeyKind, Permissions, PublicKey};
 
 use super::permissions;
 use crate::field::Field;
+use crate::located::Located;
 use crate::position::Position;
 use crate::problem::Reason;
 use crate::report::Report;
@@ -70,7 +71,7 @@ fn user(report: &mut Report, item: &Field<'_>) -> Option<User> {
         match field.key.as_str() {
             "user" | "username" => {
                 let text = field.text(report);
-                report.set(&mut name, text, &field);
+                report.set(&mut name, Some(text), &field);
             }
             "pass" | "password" => {
                 let secret = field.secret(report);
@@ -95,7 +96,9 @@ fn user(report: &mut Report, item: &Field<'_>) -> Option<User> {
             _ => report.unknown(&field, "a user"),
         }
     }
-    let name = name.filter(|name| !name.value.is_empty());
+    let says_something =
+        |name: &Option<Located<String>>| name.as_ref().is_none_or(|name| !name.value.is_empty());
+    let name = name.filter(says_something);
     let identity = match (name, key) {
         (None, None) => {
             let (block, key) = ("a user", "user or nkey");
@@ -104,11 +107,11 @@ fn user(report: &mut Report, item: &Field<'_>) -> Option<User> {
         }
         (Some(_), Some(_)) => return conflict(report, item),
         (None, Some(_)) if password.is_some() => return conflict(report, item),
+        // What could not be read is reported already.
         (Some(name), None) => Identity::Name {
-            name: name.value,
+            name: name?.value,
             password,
         },
-        // A key that could not be read is reported already.
         (None, Some(key)) => Identity::Key(key?),
     };
     Some(User {
