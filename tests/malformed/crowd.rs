@@ -1,11 +1,12 @@
 //! Many who connect and say nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tollway_tests::{Raw, Steady, System, in_time};
+use tollway_tests::{Raw, Steady, System, eventually, in_time};
 
 async fn silent(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     let mut crowd = Vec::with_capacity(count);
@@ -74,5 +75,16 @@ async fn silent_callers_do_not_keep_the_api_to_themselves() {
         .expect("a loopback address");
     let answer = in_time("the API answers others", elsewhere.get(&health).send()).await;
     assert_eq!(answer.expect("the API answers others").status(), 200);
+
+    // Who said nothing was sent away meanwhile, so the same address gets in again.
+    let same = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .expect("plain settings");
+    eventually("the API answers a neighbour of the crowd", async || {
+        let answer = same.get(&health).send().await.ok()?;
+        (answer.status() == 200).then_some(())
+    })
+    .await;
     drop(crowd);
 }
