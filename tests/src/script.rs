@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -11,7 +12,8 @@ use tokio::task::JoinHandle;
 use crate::{Tool, in_time, tool};
 
 /// A running script. The two talk in lines over its standard streams: the script prints what it sees,
-/// the test says when to go on. It is killed when the value is dropped.
+/// the test says when to go on. It is killed when the value is dropped,
+/// and what it started with it.
 #[derive(Debug)]
 pub struct Script {
     child: Child,
@@ -69,7 +71,8 @@ impl Script {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
+            // It may be a shell with programs of its own, which must not outlive the test either.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {:?}: {error}", command.as_std().get_program()));
         let stdout = child.stdout.take().expect("it is piped");
@@ -132,12 +135,26 @@ impl Script {
         rest
     }
 
+    fn kill(&self) {
+        // It has no number any more once its end was seen: another program may have it.
+        if let Some(group) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            // Nothing to do when all of them ended meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
     async fn failed(&mut self, what: &str) -> ! {
-        let _ = self.child.start_kill();
+        self.kill();
         let errors = in_time("the script's errors end", &mut self.stderr)
             .await
             .unwrap_or_default();
         panic!("{what}\n{errors}");
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
