@@ -64,11 +64,20 @@ pub struct ConnectionFacts<'a> {
     pub now: i64,
 }
 
+/// Who logged in with a JWT, and from where: what [`reauthenticate`] looks at again.
+#[derive(Debug, Clone)]
+pub struct SignedLogin {
+    /// The user's claims as signed.
+    pub user: SignedUser,
+    client_ip: Option<IpAddr>,
+    connection_type: ConnectionType,
+}
+
 /// Who is connected, and what the connection may do.
 #[derive(Debug, Clone)]
 pub struct AuthenticatedUser {
-    /// The user's claims as signed.
-    pub user: SignedUser,
+    /// Who it is.
+    pub login: SignedLogin,
     /// The limits that count: the template's for a user of a scoped key, with
     /// the account's default permissions where nothing else is said.
     /// Limits of the account are not worked in.
@@ -78,9 +87,6 @@ pub struct AuthenticatedUser {
     /// When the connection has to end, seconds since 1970: the user's expiry or
     /// the end of the time window, whichever comes first.
     pub expires_at: Option<i64>,
-    /// For [`reauthenticate`].
-    client_ip: Option<IpAddr>,
-    connection_type: ConnectionType,
 }
 
 /// Why a user is refused; each variant is the rule that decided. Clients are
@@ -230,7 +236,11 @@ pub fn authenticate(
         facts.now,
     )?;
     check_proof(&user, standing.limits.bearer_token, &facts.proof)?;
-    Ok(standing.into_user(user, facts.client_ip, facts.connection_type))
+    Ok(standing.into_user(SignedLogin {
+        user,
+        client_ip: facts.client_ip,
+        connection_type: facts.connection_type,
+    }))
 }
 
 /// Asks again for a live connection after the account or the operator
@@ -239,12 +249,12 @@ pub fn authenticate(
 pub fn reauthenticate(
     trust: &Trust,
     account: &AccountClaims,
-    connected: &AuthenticatedUser,
+    login: &SignedLogin,
     now: i64,
 ) -> Result<AuthenticatedUser, AuthError> {
-    let (ip, kind) = (connected.client_ip, connected.connection_type);
-    let standing = check_standing(trust, account, &connected.user, ip, kind, now)?;
-    Ok(standing.into_user(connected.user.clone(), ip, kind))
+    let (ip, kind) = (login.client_ip, login.connection_type);
+    let standing = check_standing(trust, account, &login.user, ip, kind, now)?;
+    Ok(standing.into_user(login.clone()))
 }
 
 /// A signature as CONNECT carries it.
@@ -260,24 +270,17 @@ struct Standing {
 }
 
 impl Standing {
-    fn into_user(
-        self,
-        user: SignedUser,
-        client_ip: Option<IpAddr>,
-        connection_type: ConnectionType,
-    ) -> AuthenticatedUser {
+    fn into_user(self, login: SignedLogin) -> AuthenticatedUser {
         let Self {
             limits,
             permissions,
             expires_at,
         } = self;
         AuthenticatedUser {
-            user,
+            login,
             limits,
             permissions,
             expires_at,
-            client_ip,
-            connection_type,
         }
     }
 }
@@ -398,12 +401,14 @@ fn end_of_window(limits: &UserLimits, now: i64) -> Result<Option<i64>, AuthError
 }
 
 fn check_proof(SignedUser(user): &SignedUser, bearer: bool, proof: &Proof<'_>) -> Result<(), AuthError> {
-    let Proof::Nonce { nonce, signature } = proof else {
-        return Ok(());
-    };
-    if bearer {
-        return Ok(());
+    match proof {
+        Proof::Nonce { nonce, signature } if !bearer => verify_nonce(&user.subject, nonce, *signature),
+        _ => Ok(()),
     }
+}
+
+/// Whether a client signed what the server chose with this key; `signature` is `sig` of CONNECT.
+pub fn verify_nonce(key: &PublicKey, nonce: &[u8], signature: Option<&str>) -> Result<(), AuthError> {
     let text = signature
         .filter(|text| !text.is_empty())
         .ok_or(AuthError::SignatureMissing)?;
@@ -412,7 +417,6 @@ fn check_proof(SignedUser(user): &SignedUser, bearer: bool, proof: &Proof<'_>) -
         .iter()
         .find_map(|encoding| encoding.decode(text.as_bytes()).ok())
         .ok_or(AuthError::SignatureInvalid)?;
-    user.subject
-        .verify(nonce, &signature)
+    key.verify(nonce, &signature)
         .map_err(|_| AuthError::SignatureInvalid)
 }

@@ -75,8 +75,8 @@ pub use account::{
 };
 pub use activation::{Activation, ActivationClaims, ActivationError};
 pub use authenticate::{
-    AuthError, AuthenticatedUser, ConnectionFacts, Proof, SignedUser, authenticate, encode_signature,
-    reauthenticate,
+    AuthError, AuthenticatedUser, ConnectionFacts, Proof, SignedLogin, SignedUser, authenticate,
+    encode_signature, reauthenticate, verify_nonce,
 };
 pub use connection::{Cidr, ConnectionType, InvalidCidr, InvalidTimeWindow, TimeWindow};
 pub use creds::{CredsError, UserCreds};

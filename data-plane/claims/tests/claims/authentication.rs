@@ -423,7 +423,7 @@ fn live_connection_is_asked_again_without_its_proof() {
     let connected = attempt.make().unwrap();
     let trust = attempt.trust();
     let again = |account: &AccountClaims, now| {
-        reauthenticate(&trust, account, &connected, now)
+        reauthenticate(&trust, account, &connected.login, now)
             .err()
             .map_or("accepted", |error| error.code())
     };
@@ -439,7 +439,7 @@ fn live_connection_is_asked_again_without_its_proof() {
 
     let mut defaults = attempt.account.clone();
     defaults.default_permissions.publish.deny = vec!["secret".into()];
-    let updated = reauthenticate(&trust, &defaults, &connected, NOW + 1).unwrap();
+    let updated = reauthenticate(&trust, &defaults, &connected.login, NOW + 1).unwrap();
     assert!(connected.permissions.may_publish(b"secret").is_allowed());
     assert!(!updated.permissions.may_publish(b"secret").is_allowed());
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use tollway_accounts::AccountLimits;
-use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey, Trust};
+use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey};
 use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
 use super::client::Client;
@@ -19,6 +19,8 @@ use super::subscription::Subscription;
 /// An account with a document in force.
 pub(crate) struct Account {
     pub(crate) key: PublicKey,
+    /// What people call it: the name in a configuration, else the key.
+    pub(crate) label: Box<str>,
     /// Tells accounts apart where the key would be too long to compare.
     pub(crate) number: u64,
     pub(crate) meters: Arc<Meters>,
@@ -29,24 +31,41 @@ pub(crate) struct Account {
     generation: AtomicU64,
 }
 
-/// A document in force, with what is asked of it often.
+/// What is in force for an account, with what is asked of it often. It comes from a signed
+/// document, or from a configuration, which says the same in other words.
 pub(crate) struct Served {
-    pub(crate) document: AccountDocument,
+    claims: AccountClaims,
+    suspended: bool,
     pub(crate) limits: AccountLimits,
 }
 
 impl Served {
-    pub(crate) fn new(document: AccountDocument) -> Self {
-        let limits = AccountLimits::from(&document.claims);
-        Self { document, limits }
-    }
-
     pub(crate) fn claims(&self) -> &AccountClaims {
-        &self.document.claims
+        &self.claims
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
-        self.document.statement.suspended.is_some()
+        self.suspended
+    }
+}
+
+impl From<AccountDocument> for Served {
+    fn from(document: AccountDocument) -> Self {
+        Self {
+            suspended: document.statement.suspended.is_some(),
+            ..Self::from(document.claims)
+        }
+    }
+}
+
+impl From<AccountClaims> for Served {
+    fn from(claims: AccountClaims) -> Self {
+        let limits = AccountLimits::from(&claims);
+        Self {
+            claims,
+            suspended: false,
+            limits,
+        }
     }
 }
 
@@ -77,6 +96,7 @@ pub(crate) enum EnterError {
 impl Account {
     pub(crate) fn new(
         key: PublicKey,
+        label: Box<str>,
         number: u64,
         meters: Arc<Meters>,
         served: Served,
@@ -84,6 +104,7 @@ impl Account {
     ) -> Self {
         Self {
             key,
+            label,
             number,
             meters,
             served: ArcSwap::from_pointee(served),
@@ -104,19 +125,19 @@ impl Account {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Takes a client in that was authenticated against `served` and `trust`,
+    /// Takes a client in that was authenticated against `served` and an authority,
     /// if both are still in force and there is room.
     pub(crate) fn enter(
         &self,
         client: &Arc<Client>,
         served: &Arc<Served>,
-        trust_in_force: impl FnOnce() -> bool,
+        authority_in_force: impl FnOnce() -> bool,
     ) -> Result<(), EnterError> {
         let mut roster = self.roster.lock();
         if roster.removed {
             return Err(EnterError::Removed);
         }
-        if !Arc::ptr_eq(&self.served.load(), served) || !trust_in_force() {
+        if !Arc::ptr_eq(&self.served.load(), served) || !authority_in_force() {
             return Err(EnterError::Changed);
         }
         if !served.limits.connections.allows(roster.clients.len() as u64 + 1) {
@@ -209,9 +230,4 @@ impl Account {
         // Under the lock nothing can change between the look and the number.
         (end, self.generation())
     }
-}
-
-/// Whether this trust is the one in force.
-pub(crate) fn same_trust(a: &Option<Arc<Trust>>, b: &Arc<Trust>) -> bool {
-    a.as_ref().is_some_and(|a| Arc::ptr_eq(a, b))
 }

@@ -1,39 +1,84 @@
 //! What a changed document means for clients that are connected already.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tollway_claims::{
-    AccountDocument, AccountSigningKey, AuthError, AuthenticatedUser, PublicKey, Trust, reauthenticate,
+    AccountDocument, AccountSigningKey, AuthError, PublicKey, SignedLogin, Trust, reauthenticate,
 };
 use tollway_wire::ProtocolError;
 
+use super::ConfiguredAccount;
 use super::account::{Account, Roster, Served};
+use super::authority::Authority;
 use super::client::Client;
 use super::close_reason::CloseReason;
 use super::shared::Shared;
+use super::user::{Origin, User};
+use super::users::{Listed, UserList};
 
 /// Puts a document in force and has live clients follow it.
 pub(crate) fn account_apply(shared: &Shared, document: AccountDocument, now: i64) {
     let _one_at_a_time = shared.changes.lock();
     let key = document.claims.subject;
-    let served = Served::new(document);
-    if let Some(account) = shared.account(&key) {
-        account.change(Some(served), |roster, served| {
+    let served = Served::from(document);
+    match shared.account(&key) {
+        Some(account) => account.change(Some(served), |roster, served| {
             revisit(shared, roster, served, now)
-        });
-        return;
+        }),
+        None => insert(shared, key, &key.to_string(), served),
     }
+}
+
+fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
     let mut seed = [0; 8];
     // Without a random source the trie still works; only prepared subjects could slow it down.
     let _ = getrandom::fill(&mut seed);
     let seed = u64::from_le_bytes(seed);
-    let account = Account::new(key, shared.next_id(), shared.meters_of(&key), served, seed);
+    let account = Account::new(
+        key,
+        label.into(),
+        shared.next_id(),
+        shared.meters_of(&key),
+        served,
+        seed,
+    );
     shared.accounts.write().insert(key, Arc::new(account));
+}
+
+/// Puts a whole configuration in force. New accounts are there before the users that are let into
+/// them, and old ones until nobody is let in any more.
+pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<ConfiguredAccount>, now: i64) {
+    let _one_at_a_time = shared.changes.lock();
+    let mut gone: HashSet<PublicKey> = shared.accounts.read().keys().copied().collect();
+    let mut changed = Vec::new();
+    for account in accounts {
+        let key = account.claims.subject;
+        let served = Served::from(account.claims);
+        match shared.account(&key) {
+            Some(known) => changed.push((known, served)),
+            None => insert(shared, key, &account.name, served),
+        }
+        gone.remove(&key);
+    }
+    shared.authority.store(Some(Arc::new(authority)));
+    for (account, served) in changed {
+        account.change(Some(served), |roster, served| {
+            revisit(shared, roster, served, now)
+        });
+    }
+    for key in gone {
+        remove(shared, &key);
+    }
 }
 
 /// Stops serving an account.
 pub(crate) fn account_remove(shared: &Shared, key: &PublicKey) {
     let _one_at_a_time = shared.changes.lock();
+    remove(shared, key);
+}
+
+fn remove(shared: &Shared, key: &PublicKey) {
     let Some(account) = shared.accounts.write().remove(key) else {
         return;
     };
@@ -46,7 +91,7 @@ pub(crate) fn account_remove(shared: &Shared, key: &PublicKey) {
 /// Puts other trust in force and has all live clients follow it.
 pub(crate) fn trust_set(shared: &Shared, trust: Trust, now: i64) {
     let _one_at_a_time = shared.changes.lock();
-    shared.trust.store(Some(Arc::new(trust)));
+    shared.authority.store(Some(Arc::new(Authority::Operator(trust))));
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
     for account in accounts {
         account.change(None, |roster, served| revisit(shared, roster, served, now));
@@ -59,19 +104,19 @@ fn revisit(shared: &Shared, roster: &mut Roster, served: &Served, now: i64) {
     if served.is_suspended() {
         return evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));
     }
-    // Clients get in only with trust in force, and trust is never taken away.
-    let Some(trust) = shared.trust.load_full() else {
+    // Clients get in only when there is an authority, and it is never taken away.
+    let Some(authority) = shared.authority.load_full() else {
         return;
     };
-    roster
-        .clients
-        .retain(|_, client| match revisit_client(&trust, served, client, now) {
+    roster.clients.retain(
+        |_, client| match revisit_client(&authority, served, client, now) {
             Ok(()) => true,
             Err(reason) => {
                 client.order_close(reason);
                 false
             }
-        });
+        },
+    );
     while !served.limits.connections.allows(roster.clients.len() as u64) {
         // The newest go first: who was there before the limit keeps working.
         let Some((_, newest)) = roster.clients.pop_last() else {
@@ -81,14 +126,21 @@ fn revisit(shared: &Shared, roster: &mut Roster, served: &Served, now: i64) {
     }
 }
 
-/// Has one client follow the documents in force, or says why it has to go.
-fn revisit_client(trust: &Trust, served: &Served, client: &Client, now: i64) -> Result<(), CloseReason> {
+/// Has one client follow what is in force, or says why it has to go.
+fn revisit_client(
+    authority: &Authority,
+    served: &Served,
+    client: &Client,
+    now: i64,
+) -> Result<(), CloseReason> {
     let before = client.user();
-    let user = reauthenticate(trust, served.claims(), &before, now).map_err(|error| reason_for(&error))?;
-    if user.limits != before.limits && is_scoped(served, &user) {
-        // Stock servers do the same: the client comes back and gets the new template.
-        return Err(CloseReason::Withdrawn("the template of the signing key changed"));
-    }
+    let user = match (authority, &before.origin) {
+        (Authority::Operator(trust), Origin::Signed(login)) => {
+            signed_again(trust, served, login, &before, now)?
+        }
+        (Authority::Users(users), Origin::Listed(listed)) => listed_again(users, served, listed)?,
+        _ => return Err(told(ProtocolError::AuthorizationViolation)),
+    };
     if user.limits != before.limits || user.expires_at != before.expires_at {
         client.adopt(user);
     } else {
@@ -98,8 +150,32 @@ fn revisit_client(trust: &Trust, served: &Served, client: &Client, now: i64) -> 
     Ok(())
 }
 
-fn is_scoped(served: &Served, user: &AuthenticatedUser) -> bool {
-    let issuer = user.user.claims().issuer;
+fn signed_again(
+    trust: &Trust,
+    served: &Served,
+    login: &SignedLogin,
+    before: &User,
+    now: i64,
+) -> Result<Arc<User>, CloseReason> {
+    let user = reauthenticate(trust, served.claims(), login, now).map_err(|error| reason_for(&error))?;
+    if user.limits != before.limits && is_scoped(served, login) {
+        // Stock servers do the same: the client comes back and gets the new template.
+        return Err(CloseReason::Withdrawn("the template of the signing key changed"));
+    }
+    Ok(Arc::new(user.into()))
+}
+
+fn listed_again(users: &UserList, served: &Served, before: &Listed) -> Result<Arc<User>, CloseReason> {
+    let user = users.again(before).filter(|user| match &user.origin {
+        // A user that moved to another account has to come back to get there.
+        Origin::Listed(now) => now.account == served.claims().subject,
+        Origin::Signed(_) => false,
+    });
+    user.ok_or(told(ProtocolError::AuthorizationViolation))
+}
+
+fn is_scoped(served: &Served, login: &SignedLogin) -> bool {
+    let issuer = login.user.claims().issuer;
     matches!(
         served.claims().signing_key(&issuer),
         Some(AccountSigningKey::Scoped(_))

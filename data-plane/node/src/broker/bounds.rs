@@ -66,6 +66,10 @@ pub const LOGIN_STEPS: usize = 1024;
 /// takes more is matched and delivered look by look.
 pub const LOOK_STEPS_MAX: usize = 2048;
 
+/// The dearest bcrypt hash that is taken as a password: at 16 a check takes some seconds, more than
+/// a client has to authenticate.
+pub const BCRYPT_COST_MAX: u32 = 16;
+
 /// Subscriptions that a client loses in one go when it leaves.
 pub const LEAVE_STEPS_MAX: usize = 256;
 

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tollway_claims::{AuthenticatedUser, ResponseGrants};
+use tollway_claims::ResponseGrants;
 
 use super::account::Account;
 use super::close_reason::CloseReason;
 use super::inbox::Inbox;
 use super::outbound::Outbound;
 use super::subscription::Subscription;
+use super::user::User;
 
 /// One login of one connection. A second CONNECT makes a new one.
 pub(crate) struct Client {
@@ -27,7 +28,7 @@ pub(crate) struct Client {
     pub(crate) pedantic: bool,
     pub(crate) verbose: bool,
     /// Who it is at present; replaced when the account's document changes what the user may.
-    user: ArcSwap<AuthenticatedUser>,
+    user: ArcSwap<User>,
     /// Whether `responses` holds something: looked at for each delivery.
     answers: AtomicBool,
     responses: Mutex<Option<ResponseGrants>>,
@@ -60,7 +61,7 @@ impl Client {
         account: Arc<Account>,
         sink: Sink,
         options: ClientOptions,
-        user: Arc<AuthenticatedUser>,
+        user: Arc<User>,
     ) -> Self {
         let responses = user.permissions.response_grants();
         Self {
@@ -81,7 +82,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn user(&self) -> Arc<AuthenticatedUser> {
+    pub(crate) fn user(&self) -> Arc<User> {
         self.user.load_full()
     }
 
@@ -93,7 +94,7 @@ impl Client {
 
     /// Puts other permissions and limits in force for a live client. The owner
     /// is told, because its subscriptions have to be looked at again.
-    pub(crate) fn adopt(&self, user: AuthenticatedUser) {
+    pub(crate) fn adopt(&self, user: Arc<User>) {
         let mut responses = self.responses.lock();
         let (before, now) = (
             &self.user.load().limits.permissions.responses,
@@ -103,7 +104,7 @@ impl Client {
             *responses = user.permissions.response_grants();
             self.answers.store(responses.is_some(), Relaxed);
         }
-        self.user.store(Arc::new(user));
+        self.user.store(user);
         drop(responses);
         self.order_reload();
     }

@@ -167,8 +167,9 @@ impl Connection {
             return Poll::Ready(Event::Time);
         }
         // An error of the socket shows again when reading.
-        let turn =
-            self.paused_until.is_none() && (self.backlog || self.socket.poll_read_ready(context).is_ready());
+        let turn = self.paused_until.is_none()
+            && !self.session.is_waiting()
+            && (self.backlog || self.socket.poll_read_ready(context).is_ready());
         // Both in turn: neither a flood of messages to the client nor one from it starves the other.
         self.sent_last = writable && !(turn && self.sent_last);
         match (self.sent_last, turn) {

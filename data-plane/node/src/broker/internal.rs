@@ -213,7 +213,7 @@ fn log_in(
         account,
         sink,
         options,
-        Arc::new(user),
+        user,
     )))
 }
 

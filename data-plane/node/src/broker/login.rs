@@ -2,20 +2,53 @@
 
 use std::sync::Arc;
 
-use tollway_claims::{AuthenticatedUser, ConnectionFacts, PublicKey, SignedUser, authenticate};
-use tollway_wire::ProtocolError;
+use tollway_claims::{ConnectionFacts, PublicKey, SignedUser, authenticate};
+use tollway_wire::{ConnectOptions, ProtocolError};
 
-use super::account::{Account, EnterError, Served, same_trust};
+use super::account::{Account, EnterError, Served};
+use super::authority::Authority;
 use super::client::{Client, ClientOptions, Sink};
+use super::outbound::Outbound;
 use super::refusals::Refusal;
 use super::shared::Shared;
+use super::user::{Origin, User};
+use super::users::hashing::Checking;
+use super::users::{Identified, Listed};
 
-/// A user who may use an account, and the documents that said so.
+/// A user who may use an account, and what said so.
 pub(crate) struct Admission {
     pub(crate) account: Arc<Account>,
-    pub(crate) user: AuthenticatedUser,
+    pub(crate) user: Arc<User>,
     served: Arc<Served>,
-    trust: Arc<tollway_claims::Trust>,
+    authority: Arc<Authority>,
+}
+
+/// What a client of the network shows.
+pub(crate) struct Attempt<'a> {
+    pub(crate) options: &'a ConnectOptions,
+    pub(crate) facts: ConnectionFacts<'a>,
+    pub(crate) nonce: &'a str,
+    pub(crate) outbound: &'a Arc<Outbound>,
+}
+
+/// How far a login is.
+pub(crate) enum LogIn {
+    In(Arc<Client>),
+    /// A password is being checked, and the connection signalled when that is done.
+    Asked(Asked),
+}
+
+/// A password that is being checked, and who asked for it.
+pub(crate) struct Asked {
+    checking: Checking,
+    authority: Arc<Authority>,
+}
+
+impl Asked {
+    /// Whether the login can go on.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.checking.is_done()
+    }
 }
 
 /// Why a login is not taken.
@@ -45,22 +78,18 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
     };
     let user = SignedUser::decode(jwt).map_err(|error| refuse(error.code(), error.to_string(), None))?;
     let named = user.account();
-    let Some(trust) = shared.trust.load_full() else {
+    let authority = shared.authority.load_full();
+    let Some((authority, Authority::Operator(trust))) =
+        authority.as_ref().map(|authority| (authority, &**authority))
+    else {
         return Err(refuse(
             "no_trust",
-            "the node has no operator to trust yet".into(),
+            "the node has no operator to trust".into(),
             Some(named),
         ));
     };
-    let Some(account) = shared.account(&named) else {
-        return Err(refuse(
-            "account_not_served",
-            "the account is not served here".into(),
-            Some(named),
-        ));
-    };
-    let served = account.served();
-    let user = authenticate(&trust, served.claims(), user, facts)
+    let (account, served) = serving(shared, &named)?;
+    let user = authenticate(trust, served.claims(), user, facts)
         .map_err(|error| refuse(error.code(), error.to_string(), Some(named)))?;
     if served.is_suspended() {
         return Err(refuse(
@@ -71,38 +100,120 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
     }
     Ok(Admission {
         account,
-        user,
+        user: Arc::new(user.into()),
         served,
-        trust,
+        authority: authority.clone(),
     })
 }
 
+fn serving(shared: &Shared, key: &PublicKey) -> Result<(Arc<Account>, Arc<Served>), Refusal> {
+    let account = shared.account(key).ok_or_else(|| Refusal {
+        rule: "account_not_served",
+        reason: "the account is not served here".into(),
+        account: Some(*key),
+    })?;
+    let served = account.served();
+    Ok((account, served))
+}
+
 /// Logs a client of the network in: from then on it is on the account's roster,
-/// and each change of the account reaches it.
+/// and each change of the account reaches it. `asked` is what became of the last attempt
+/// with the same words.
 pub(crate) fn log_in(
     shared: &Shared,
-    jwt: &str,
-    facts: &ConnectionFacts<'_>,
-    id: u64,
-    options: ClientOptions,
-    sink: impl Fn() -> Sink,
-) -> Result<Arc<Client>, LoginError> {
+    attempt: &Attempt<'_>,
+    mut asked: Option<Asked>,
+) -> Result<LogIn, LoginError> {
     loop {
-        let admission = admit(shared, jwt, facts).map_err(LoginError::Refused)?;
+        let authority = shared.authority.load_full();
+        let identified = match authority.as_deref() {
+            Some(Authority::Users(_)) => {
+                identify(shared, attempt, asked.take()).map_err(LoginError::Refused)?
+            }
+            _ => Step::Admitted(admit_signed(shared, attempt).map_err(LoginError::Refused)?),
+        };
+        let admission = match identified {
+            Step::Admitted(admission) => admission,
+            Step::Ask(asked) => return Ok(LogIn::Asked(asked)),
+        };
         let Admission {
             account,
             user,
             served,
-            trust,
+            authority,
         } = admission;
-        let client = Arc::new(Client::new(id, account.clone(), sink(), options, Arc::new(user)));
-        let in_force = || same_trust(&shared.trust.load(), &trust);
+        let options = ClientOptions {
+            headers: attempt.options.headers,
+            echo: attempt.options.echo,
+            no_responders: attempt.options.no_responders,
+            pedantic: attempt.options.pedantic,
+            verbose: attempt.options.verbose,
+        };
+        let sink = Sink::Socket(attempt.outbound.clone());
+        let client = Arc::new(Client::new(
+            attempt.outbound.id,
+            account.clone(),
+            sink,
+            options,
+            user,
+        ));
+        let in_force = || matches!(&*shared.authority.load(), Some(now) if Arc::ptr_eq(now, &authority));
         match account.enter(&client, &served, in_force) {
-            Ok(()) => return Ok(client),
+            Ok(()) => return Ok(LogIn::In(client)),
             Err(EnterError::TooManyConnections) => return Err(LoginError::TooManyConnections(account.key)),
             // Something changed while we checked the signatures. Changes come
             // from the control plane, a few per second at most, so this ends.
             Err(EnterError::Changed | EnterError::Removed) => {}
         }
     }
+}
+
+enum Step {
+    Admitted(Admission),
+    Ask(Asked),
+}
+
+fn admit_signed(shared: &Shared, attempt: &Attempt<'_>) -> Result<Admission, Refusal> {
+    match attempt.options.jwt.as_deref().filter(|jwt| !jwt.is_empty()) {
+        Some(jwt) => admit(shared, jwt, &attempt.facts),
+        None => Err(Refusal {
+            rule: "jwt_missing",
+            reason: "CONNECT carries no user JWT".to_owned(),
+            account: None,
+        }),
+    }
+}
+
+/// Finds a user of the list in force, or has somebody check its password.
+fn identify(shared: &Shared, attempt: &Attempt<'_>, asked: Option<Asked>) -> Result<Step, Refusal> {
+    let in_force = shared.authority.load_full();
+    let Some((authority, Authority::Users(users))) = in_force.as_ref().map(|all| (all, &**all)) else {
+        // The authority changed this very moment.
+        return admit_signed(shared, attempt).map(Step::Admitted);
+    };
+    // What an earlier list was asked says nothing about this one.
+    let answered = asked
+        .filter(|asked| Arc::ptr_eq(&asked.authority, authority))
+        .and_then(|asked| asked.checking.outcome());
+    let user = match answered {
+        Some(outcome) => outcome?,
+        None => match users.identify(attempt.options, attempt.nonce, attempt.facts.connection_type)? {
+            Identified::As(user) => user,
+            Identified::When(question) => {
+                let checking = shared.hashing.begin(question, attempt.outbound);
+                let authority = authority.clone();
+                return Ok(Step::Ask(Asked { checking, authority }));
+            }
+        },
+    };
+    let Origin::Listed(Listed { account, .. }) = &user.origin else {
+        unreachable!("a list has listed users");
+    };
+    let (account, served) = serving(shared, account)?;
+    Ok(Step::Admitted(Admission {
+        account,
+        user,
+        served,
+        authority: authority.clone(),
+    }))
 }

@@ -26,6 +26,7 @@ mod accept;
 mod account;
 mod activity;
 mod apply;
+mod authority;
 mod behind_others;
 pub mod bounds;
 mod client;
@@ -49,20 +50,24 @@ mod signal;
 mod staging;
 mod stats;
 mod subscription;
+mod user;
+mod users;
 
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tollway_accounts::MeterTotals;
-use tollway_claims::{AccountDocument, PublicKey, Trust};
+use tollway_claims::{AccountClaims, AccountDocument, PublicKey, Trust};
 
 use shared::Shared;
 
+pub use authority::Authority;
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
 pub use settings::{BrokerSettings, PROTOCOL_VERSION};
 pub use stats::NodeStats;
+pub use users::{InvalidPassword, InvalidUserList, ListedProof, ListedUser, Nobody, UserList};
 
 /// What is open now in one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,6 +76,15 @@ pub struct LiveCounts {
     pub connections: u32,
     /// Subscriptions of all of them together.
     pub subscriptions: u32,
+}
+
+/// An account of a configuration.
+#[derive(Debug, Clone)]
+pub struct ConfiguredAccount {
+    /// What it is called where stock servers name accounts.
+    pub name: String,
+    /// What a signed document would say. Nobody looks at who signed it.
+    pub claims: AccountClaims,
 }
 
 /// The broker of one node. Clones are the same broker.
@@ -108,6 +122,14 @@ impl Broker {
     /// Stops serving an account; its clients hear `Account Authentication Expired`.
     pub fn account_remove(&self, account: &PublicKey) {
         apply::account_remove(&self.0, account);
+    }
+
+    /// Puts a whole configuration in force: these accounts and no others, and who decides about
+    /// their users. Live clients are told before this returns: those whom the new configuration
+    /// would not let in as they came are closed, the others get other limits and permissions.
+    /// `now` is seconds since 1970.
+    pub fn configure(&self, authority: Authority, accounts: Vec<ConfiguredAccount>, now: i64) {
+        apply::configure(&self.0, authority, accounts, now);
     }
 
     /// Shows the cumulative meters of every account that was ever served since

@@ -11,7 +11,7 @@ use super::stats::Counters;
 
 /// A client that was not let in, and the rule that decided. Clients only hear
 /// `Authorization Violation`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     /// A stable word.
     pub(crate) rule: &'static str,

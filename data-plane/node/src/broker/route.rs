@@ -23,13 +23,13 @@ use super::client::{Client, Sink};
 use super::meters::Tally;
 use super::staging::Staging;
 use super::subscription::{Allowance, Subscription};
-use tollway_claims::AuthenticatedUser;
+use super::user::User;
 
 /// The publishing side of one client, owned by its connection's task.
 pub(crate) struct Publisher {
     client: Arc<Client>,
     /// The user in force; see [`Publisher::adopt`].
-    user: Arc<AuthenticatedUser>,
+    user: Arc<User>,
     memo: Memo,
     /// Accepted since the last flush.
     accepted: Tally,

@@ -17,10 +17,10 @@ use tollway_subject::FilterBuf;
 use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
 
 use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX, SUBSCRIBE_STEPS};
-use super::client::{Client, ClientOptions, Sink};
+use super::client::Client;
 use super::close_reason::CloseReason;
 use super::leaving::Leaving;
-use super::login::{LoginError, log_in};
+use super::login::{Asked, Attempt, LogIn, LoginError, log_in};
 use super::outbound::Outbound;
 use super::refusals::Refusal;
 use super::route::{Published, Publisher};
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     /// Until when a client must have authenticated.
     authenticate_by: Instant,
     login: Option<Login>,
+    /// A login that goes on when a password was checked.
+    asked: Option<Box<Asked>>,
     /// The login before, while its subscriptions end.
     leaving: Option<Leaving>,
     ping_at: Instant,
@@ -107,6 +109,7 @@ impl Session {
             nonce,
             options: ConnectOptions::default(),
             login: None,
+            asked: None,
             leaving: None,
             heard: false,
             pings_unanswered: 0,
@@ -119,6 +122,7 @@ impl Session {
         DecoderSettings {
             max_control_line: CONTROL_LINE_MAX as u32,
             max_payload: u32::try_from(self.shared.settings.max_payload).unwrap_or(u32::MAX),
+            connect_first: self.shared.greeting().auth_required,
             ..DecoderSettings::default()
         }
     }
@@ -131,7 +135,7 @@ impl Session {
     /// The first INFO, which the client answers with CONNECT.
     pub(crate) fn greeting(&self, out: &mut Vec<u8>) {
         let mut info = self.shared.info(self.outbound.id, self.client_ip.to_string());
-        info.nonce = Some(self.nonce.clone());
+        info.nonce = self.shared.greeting().nonce.then(|| self.nonce.clone());
         encoder::info(out, &info);
     }
 
@@ -150,8 +154,11 @@ impl Session {
         if let Op::Connect(json) = op {
             return self.connect(json, decoder, staging);
         }
+        if self.login.is_none() {
+            // Who need not authenticate may begin at once, as somebody who shows nothing.
+            self.enter(decoder)?;
+        }
         let Some(login) = &mut self.login else {
-            // The decoder asks for CONNECT first, so this is only a second line of defence.
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
         };
         match op {
@@ -224,7 +231,11 @@ impl Session {
     /// When [`Session::handle_timeout`] must be called next.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let Some(login) = &self.login else {
-            return self.authenticate_by;
+            return if self.shared.greeting().auth_required {
+                self.authenticate_by
+            } else {
+                self.ping_at
+            };
         };
         match login.limits.ends() {
             Some(end) => self.ping_at.min(Instant::now() + until(end)),
@@ -240,6 +251,9 @@ impl Session {
     /// Time passed: credentials end, silent clients are pinged, dead ones given up.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
         let Some(login) = &self.login else {
+            if !self.shared.greeting().auth_required {
+                return self.ping_when_silent(now, out);
+            }
             if now < self.authenticate_by {
                 return ControlFlow::Continue(());
             }
@@ -252,6 +266,10 @@ impl Session {
         if login.limits.account_ends.is_some_and(|end| end <= today) {
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AccountAuthenticationExpired));
         }
+        self.ping_when_silent(now, out)
+    }
+
+    fn ping_when_silent(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
         if now < self.ping_at {
             return ControlFlow::Continue(());
         }
@@ -317,8 +335,21 @@ impl Session {
             }
             return ControlFlow::Break(CloseReason::Told(error));
         }
+        if self.enter(decoder)? == Progress::Unfinished {
+            return ControlFlow::Continue(Progress::Unfinished);
+        }
+        self.confirm(staging);
+        DONE
+    }
+
+    /// Logs the client in with what it said, if need be after its password was checked.
+    fn enter(&mut self, decoder: &mut DecoderSettings) -> ControlFlow<CloseReason, Progress> {
         let client = match self.log_in() {
-            Ok(client) => client,
+            Ok(LogIn::In(client)) => client,
+            Ok(LogIn::Asked(asked)) => {
+                self.asked = Some(Box::new(asked));
+                return ControlFlow::Continue(Progress::Unfinished);
+            }
             Err(error) => {
                 match &error {
                     LoginError::Refused(refusal) => self.refuse(refusal),
@@ -334,6 +365,8 @@ impl Session {
         // The credentials are not needed any more, and an idle connection should be small.
         self.options.jwt = None;
         self.options.sig = None;
+        self.options.pass = None;
+        self.options.auth_token = None;
         let limits = Limits::of(&self.shared, &client);
         decoder.headers = client.headers;
         decoder.max_payload = limits.payload_bytes;
@@ -346,19 +379,16 @@ impl Session {
             limits,
             introduced: false,
         });
-        self.confirm(staging);
         DONE
     }
 
-    fn log_in(&self) -> Result<Arc<Client>, LoginError> {
-        let Some(jwt) = self.options.jwt.as_deref().filter(|jwt| !jwt.is_empty()) else {
-            let reason = "CONNECT carries no user JWT".to_owned();
-            return Err(LoginError::Refused(Refusal {
-                rule: "jwt_missing",
-                reason,
-                account: None,
-            }));
-        };
+    /// Whether nothing can be done before a password was checked.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| !asked.is_answered())
+    }
+
+    fn log_in(&mut self) -> Result<LogIn, LoginError> {
+        let asked = self.asked.take().map(|asked| *asked);
         let facts = ConnectionFacts {
             proof: Proof::Nonce {
                 nonce: self.nonce.as_bytes(),
@@ -368,15 +398,13 @@ impl Session {
             connection_type: ConnectionType::Standard,
             now: unix_now(),
         };
-        let options = ClientOptions {
-            headers: self.options.headers,
-            echo: self.options.echo,
-            no_responders: self.options.no_responders,
-            pedantic: self.options.pedantic,
-            verbose: self.options.verbose,
+        let attempt = Attempt {
+            options: &self.options,
+            facts,
+            nonce: &self.nonce,
+            outbound: &self.outbound,
         };
-        let sink = || Sink::Socket(self.outbound.clone());
-        log_in(&self.shared, jwt, &facts, self.outbound.id, options, sink)
+        log_in(&self.shared, &attempt, asked)
     }
 
     /// Tells a client, once, which account it is in and what it may send there.
@@ -394,10 +422,11 @@ impl Session {
         if let Some(login) = &self.login {
             info.max_payload = login.limits.payload_bytes;
             info.connect_info = true;
-            info.remote_account = Some(login.client.account.key.to_string());
-            let trust = self.shared.trust.load();
-            let system = trust.as_ref().and_then(|trust| trust.operator().system_account);
-            info.account_is_system = system == Some(login.client.account.key);
+            info.remote_account = Some(login.client.account.label.to_string());
+            if let Some(authority) = &*self.shared.authority.load() {
+                info.account_is_system = authority.system_account() == Some(login.client.account.key);
+                info.auth_required = authority.knows_users();
+            }
         }
         encoder::info(out, &info);
     }

@@ -8,20 +8,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
-use tollway_claims::{PublicKey, Trust};
+use tollway_claims::PublicKey;
 use tollway_wire::Info;
 
 use super::account::Account;
 use super::activity::Activity;
+use super::authority::{Authority, Greeting};
 use super::meters::Meters;
 use super::outbound::Outbound;
 use super::refusals::RefusalLog;
 use super::settings::{BrokerSettings, PROTOCOL_VERSION};
 use super::stats::Counters;
+use super::users::hashing::Hashing;
 
 pub(crate) struct Shared {
     pub(crate) settings: BrokerSettings,
-    pub(crate) trust: ArcSwapOption<Trust>,
+    /// Who decides about logins; nobody before the first configuration.
+    pub(crate) authority: ArcSwapOption<Authority>,
+    pub(crate) hashing: Hashing,
     /// Accounts with a document in force.
     pub(crate) accounts: RwLock<HashMap<PublicKey, Arc<Account>>>,
     /// Of every account ever served: what was used is to be billed, even when the account is gone.
@@ -42,7 +46,8 @@ impl Shared {
     pub(crate) fn new(settings: BrokerSettings) -> Self {
         Self {
             settings,
-            trust: ArcSwapOption::empty(),
+            authority: ArcSwapOption::empty(),
+            hashing: Hashing::new(),
             accounts: RwLock::default(),
             meters: Mutex::default(),
             outbounds: Mutex::default(),
@@ -68,6 +73,14 @@ impl Shared {
         self.meters.lock().entry(*key).or_default().clone()
     }
 
+    /// What clients hear that are not in yet.
+    pub(crate) fn greeting(&self) -> Greeting {
+        let authority = self.authority.load();
+        authority
+            .as_ref()
+            .map_or(Greeting::SIGN, |authority| authority.greeting())
+    }
+
     /// What every INFO of this node says.
     pub(crate) fn info(&self, client_id: u64, client_ip: String) -> Info {
         let settings = &self.settings;
@@ -79,7 +92,7 @@ impl Shared {
             host: settings.host.clone(),
             port: settings.port,
             headers: true,
-            auth_required: true,
+            auth_required: self.greeting().auth_required,
             max_payload: u32::try_from(settings.max_payload).unwrap_or(u32::MAX),
             client_id,
             client_ip,
