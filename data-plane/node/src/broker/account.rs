@@ -12,7 +12,9 @@ use tollway_accounts::AccountLimits;
 use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey};
 use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
-use super::client::Client;
+use super::client::{Client, Sink};
+use super::close_reason::CloseReason;
+use super::memory::Memory;
 use super::meters::Meters;
 use super::subscription::Subscription;
 
@@ -24,6 +26,7 @@ pub(crate) struct Account {
     /// Tells accounts apart where the key would be too long to compare.
     pub(crate) number: u64,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) memory: Arc<Memory>,
     served: ArcSwap<Served>,
     roster: Mutex<Roster>,
     interest: RwLock<Interest>,
@@ -99,6 +102,7 @@ impl Account {
         label: Box<str>,
         number: u64,
         meters: Arc<Meters>,
+        memory: Arc<Memory>,
         served: Served,
         trie_seed: u64,
     ) -> Self {
@@ -107,6 +111,7 @@ impl Account {
             label,
             number,
             meters,
+            memory,
             served: ArcSwap::from_pointee(served),
             roster: Mutex::default(),
             interest: RwLock::new(Interest {
@@ -163,6 +168,29 @@ impl Account {
         revisit(&mut roster, &self.served.load());
     }
 
+    /// Closes those of its connections for which most is held, until so many bytes are free.
+    pub(crate) fn close_largest(&self, mut excess: usize) {
+        let mut holders: Vec<_> = self
+            .roster
+            .lock()
+            .clients
+            .values()
+            .filter_map(|client| match &client.sink {
+                Sink::Socket(outbound) if !outbound.is_closing() => Some((outbound.held(), outbound.clone())),
+                _ => None,
+            })
+            .filter(|(held, _)| *held > 0)
+            .collect();
+        holders.sort_unstable_by_key(|(held, _)| std::cmp::Reverse(*held));
+        for (held, outbound) in holders {
+            if excess == 0 {
+                break;
+            }
+            outbound.order_close(CloseReason::AccountMemory);
+            excess = excess.saturating_sub(held);
+        }
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.roster.lock().clients.len()
     }
@@ -179,16 +207,22 @@ impl Account {
         if client.is_metered() {
             let own = client.subscriptions.load(Ordering::Relaxed) + 1;
             let total_max = self.served.load().limits.subscriptions;
+            if !self.memory.has_room_to_keep() {
+                return false;
+            }
             if !connection_max.allows(own) || !total_max.allows(interest.subscriptions + 1) {
                 return false;
             }
             interest.subscriptions += 1;
         }
         client.subscriptions.fetch_add(1, Ordering::Relaxed);
+        let before = interest.trie.bytes();
         let key = interest
             .trie
             .insert(subscription.filter.as_filter(), subscription.clone());
         subscription.key.store(key.number(), Ordering::Relaxed);
+        self.memory
+            .keep(before, interest.trie.bytes() + subscription.bytes());
         self.generation.fetch_add(1, Ordering::Release);
         true
     }
@@ -200,12 +234,14 @@ impl Account {
         }
         let mut interest = self.interest.write();
         // Written under this lock, when it was inserted.
+        let before = interest.trie.bytes() + subscription.bytes();
         let key = Key::from_number(subscription.key.load(Ordering::Relaxed));
         let removed = interest.trie.remove_key(subscription.filter.as_filter(), key);
         debug_assert!(
             removed.is_some(),
             "a subscription that is not over is in the trie"
         );
+        self.memory.keep(before, interest.trie.bytes());
         if subscription.client.is_metered() {
             interest.subscriptions -= 1;
         }

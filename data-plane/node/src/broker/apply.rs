@@ -40,6 +40,7 @@ fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
         label.into(),
         shared.next_id(),
         shared.meters_of(&key),
+        shared.memory_of_account(),
         served,
         seed,
     );

@@ -70,6 +70,9 @@ pub const LOOK_STEPS_MAX: usize = 2048;
 /// a client has to authenticate.
 pub const BCRYPT_COST_MAX: u32 = 16;
 
+/// Deliveries of one message up to so many steps are made without looking whether the turn is over.
+pub const WHOLE_STEPS_MAX: usize = 256;
+
 /// Subscriptions that a client loses in one go when it leaves.
 pub const LEAVE_STEPS_MAX: usize = 256;
 
@@ -79,6 +82,26 @@ pub const TURNS_IN_A_ROW_MAX: usize = 8;
 
 /// Bytes that may wait for one receiver before it is a slow consumer.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes that the clients of one account may make the node hold: what waits for receivers,
+/// unfinished messages, filters, leave to answer.
+pub const ACCOUNT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The part of the machine's memory that all accounts may make the node hold: one of so many.
+pub const NODE_MEMORY_PART: usize = 2;
+
+/// What an account may hold for good although the node is full.
+pub const NODE_FULL_ACCOUNT_MIN: usize = 1024 * 1024;
+
+/// What a subscription takes beside its filter's place and its own bytes: its place in the owner's
+/// table, and what an allocator adds to six allocations.
+pub const SUBSCRIPTION_BYTES: usize = 192;
+
+/// Bytes of one connection that are not worth counting; what it keeps at rest is less.
+pub const UNCOUNTED_BYTES_MAX: usize = 2 * TAIL_KEEP_MAX;
+
+/// Bytes of messages that are billed together once they were sent, when each publisher brings little.
+pub const PART_BYTES: usize = 64 * 1024;
 
 /// How long a publisher pauses when three quarters of that wait for one of its
 /// receivers, so that a consumer that is only a little slower slows its
@@ -148,5 +171,7 @@ const _: () = assert!(CARRY_COPY_MAX < READ_CHUNK_ALONE);
 const _: () = assert!(CONTROL_LINE_MAX < CARRY_COPY_MAX);
 // What one turn stages for one receiver must not make it a slow consumer alone.
 const _: () = assert!(STAGED_BYTES_MAX < PENDING_BYTES_MAX / 4);
+// One receiver alone is stopped before its account is full.
+const _: () = assert!(PENDING_BYTES_MAX < ACCOUNT_BYTES_MAX);
 const _: () = assert!(TAIL_KEEP_MAX < STAGING_BUFFER_KEEP_MAX);
 const _: () = assert!(STAGING_BUFFER_KEEP_MAX < STAGING_POOL_BYTES_MAX);

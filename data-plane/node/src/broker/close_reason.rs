@@ -19,6 +19,8 @@ pub(crate) enum CloseReason {
     Withdrawn(&'static str),
     /// More bytes wait for it than it may have waiting.
     PendingBytes,
+    /// Its account made the node hold more than it may, and most of it waits for this one.
+    AccountMemory,
     /// Its socket took nothing for the whole write deadline.
     WriteDeadline,
     /// It did not answer PINGs.
@@ -39,6 +41,7 @@ impl CloseReason {
             | Self::MalformedConnect
             | Self::Withdrawn(_)
             | Self::PendingBytes
+            | Self::AccountMemory
             | Self::WriteDeadline
             | Self::Shutdown => None,
         }
@@ -48,12 +51,15 @@ impl CloseReason {
     pub(crate) fn flushes(&self) -> bool {
         !matches!(
             self,
-            Self::ClientClosed | Self::Io | Self::PendingBytes | Self::WriteDeadline
+            Self::ClientClosed | Self::Io | Self::PendingBytes | Self::AccountMemory | Self::WriteDeadline
         )
     }
 
     pub(crate) fn is_slow_consumer(&self) -> bool {
-        matches!(self, Self::PendingBytes | Self::WriteDeadline)
+        matches!(
+            self,
+            Self::PendingBytes | Self::AccountMemory | Self::WriteDeadline
+        )
     }
 
     pub(crate) fn is_protocol_error(&self) -> bool {
@@ -75,6 +81,7 @@ impl CloseReason {
             Self::Told(error) => error.text().into_owned(),
             Self::Withdrawn(what) => (*what).into(),
             Self::PendingBytes => "slow consumer (pending bytes)".into(),
+            Self::AccountMemory => "slow consumer (memory of its account)".into(),
             Self::WriteDeadline => "slow consumer (write deadline)".into(),
             Self::Stale => "stale connection".into(),
             Self::Shutdown => "server shutdown".into(),

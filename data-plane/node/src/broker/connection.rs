@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     decoder: Decoder,
     /// Bytes that were read and not used: an unfinished frame, or what a long turn left.
     carry: Vec<u8>,
+    /// What the account's memory knows of that.
+    carried: usize,
     /// The carry holds complete operations: the next turn begins with those.
     backlog: bool,
     timer: Pin<Box<Sleep>>,
@@ -96,6 +98,7 @@ impl Connection {
             peer,
             session,
             carry: Vec::new(),
+            carried: 0,
             backlog: false,
             paused_until: None,
             sent_last: false,
@@ -107,7 +110,7 @@ impl Connection {
     pub(crate) async fn run(mut self: Box<Self>) {
         let mut out = Vec::new();
         self.session.greeting(&mut out);
-        self.outbound.push(&mut out);
+        self.outbound.push_control(&mut out);
         drop(out);
         let reason = self.live().await;
         Box::pin(self.end(reason)).await;
@@ -117,7 +120,7 @@ impl Connection {
     pub(crate) async fn refuse(self: Box<Self>) {
         let mut out = Vec::new();
         self.session.greeting(&mut out);
-        self.outbound.push(&mut out);
+        self.outbound.push_control(&mut out);
         let reason = CloseReason::Told(ProtocolError::MaximumConnectionsExceeded);
         Box::pin(self.end(reason)).await;
     }
@@ -228,7 +231,17 @@ impl Connection {
             flow
         };
         self.carry = carry;
+        let carried = if self.carry.capacity() > CARRY_COPY_MAX {
+            self.carry.capacity()
+        } else {
+            0
+        };
+        if carried != self.carried {
+            self.carried = carried;
+            self.outbound.carry(carried);
+        }
         self.session.flush(staging);
+        self.session.make_room();
         let stall = staging.take_stall();
         if stall {
             self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
@@ -311,7 +324,7 @@ impl Connection {
         if orders.reload {
             let flow = self.session.handle_reload(self.decoder.settings_mut(), &mut out);
             if flow.is_break() {
-                self.outbound.push(&mut out);
+                self.outbound.push_control(&mut out);
                 return flow;
             }
         }
@@ -319,7 +332,7 @@ impl Connection {
             self.session.handle_lame_duck(&mut out);
         }
         if !out.is_empty() {
-            self.outbound.push(&mut out);
+            self.outbound.push_control(&mut out);
         }
         if self.outbound.owner_sends() && self.blocked_since.is_none() {
             self.blocked_since = Some(Instant::now());
@@ -354,7 +367,7 @@ impl Connection {
         let mut out = Vec::new();
         self.session.handle_timeout(now, &mut out)?;
         if !out.is_empty() {
-            self.outbound.push(&mut out);
+            self.outbound.push_control(&mut out);
         }
         self.set_timer();
         ControlFlow::Continue(())

@@ -16,7 +16,7 @@ pub(crate) struct Meters {
 }
 
 /// Messages and their bytes (subject, reply, headers and payload), not yet in the meters.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
@@ -31,6 +31,13 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.messages += other.messages;
         self.bytes += other.bytes;
+    }
+
+    pub(crate) fn at_most(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.min(other.messages),
+            bytes: self.bytes.min(other.bytes),
+        }
     }
 }
 

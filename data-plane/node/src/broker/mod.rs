@@ -37,6 +37,7 @@ mod internal;
 mod leaving;
 pub mod listener;
 mod login;
+mod memory;
 mod meters;
 mod outbound;
 mod refusals;
@@ -52,6 +53,7 @@ mod stats;
 mod subscription;
 mod user;
 mod users;
+mod waiting;
 
 use std::sync::Arc;
 

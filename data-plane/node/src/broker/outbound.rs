@@ -13,17 +13,22 @@
 //! - Whoever leaves `Sending` has looked at `tail` under that same lock.
 //! - `writer == Owner` implies that the signal was raised after it was set.
 //! - The lock is never held across a system call.
+//! - Messages are billed when the socket took them: what is thrown away never is.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX};
+use super::account::Account;
+use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX, UNCOUNTED_BYTES_MAX};
 use super::close_reason::CloseReason;
+use super::memory::Memory;
+use super::meters::{Meters, Tally};
 use super::signal::Signal;
+use super::waiting::Waiting;
 
 /// The sending side of one connection, shared by all who deliver to it.
 pub(crate) struct Outbound {
@@ -34,6 +39,8 @@ pub(crate) struct Outbound {
     closing: AtomicBool,
     /// Whether the owner has to send; written under the lock.
     owner_sends: AtomicBool,
+    /// Bytes that are counted in the memory of its account; written under the lock.
+    held: AtomicUsize,
     state: Mutex<State>,
     signal: Signal,
 }
@@ -44,15 +51,24 @@ struct State {
     /// and not when the last subscription is forgotten.
     socket: Option<Arc<TcpStream>>,
     writer: Writer,
-    /// What the socket did not take, from `unsent_from` on; sent before `tail`.
-    unsent: Vec<u8>,
-    unsent_from: usize,
-    tail: Vec<u8>,
+    /// What the socket did not take; sent before `tail`.
+    unsent: Waiting,
+    tail: Waiting,
+    /// Room that the owner has for an unfinished message of the client.
+    carried: usize,
+    payer: Option<Payer>,
     /// Bytes that the sender has taken out and not reported back.
     in_flight: usize,
     /// Nothing is accepted any more but the last words.
     sealed: bool,
     orders: Orders,
+}
+
+/// The account that the client is in.
+#[derive(Clone)]
+struct Payer {
+    memory: Arc<Memory>,
+    meters: Arc<Meters>,
 }
 
 /// Whose turn it is to send.
@@ -78,8 +94,10 @@ pub(crate) struct Orders {
 /// What became of pushed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// They are sent or wait.
-    Accepted,
+    /// They are sent; the caller bills them.
+    Sent,
+    /// They wait, or a part of them, and are billed when they are sent.
+    Waiting,
     /// They wait behind so many others that the publisher should pause.
     Stall,
     /// The connection ends; they are gone.
@@ -97,6 +115,7 @@ impl Outbound {
             pending_max,
             closing: AtomicBool::new(false),
             owner_sends: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             state: Mutex::new(state),
             signal: Signal::default(),
         }
@@ -107,14 +126,47 @@ impl Outbound {
         self.closing.load(Ordering::Relaxed)
     }
 
+    /// The client is in this account from now on.
+    pub(crate) fn belong_to(&self, account: &Account) {
+        let mut state = self.state.lock();
+        if let Some(before) = state.payer.take() {
+            // Rare: a second CONNECT with messages of the other account still on their way.
+            before.meters.add_out(state.unsent.take_tally());
+            before.meters.add_out(state.tail.take_tally());
+            before.memory.wait(self.held(), 0);
+        }
+        account.memory.wait(0, self.held());
+        state.payer = Some(Payer {
+            memory: account.memory.clone(),
+            meters: account.meters.clone(),
+        });
+    }
+
+    /// How much the node holds for this client, when that is worth counting.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The owner has so much room for an unfinished message.
+    pub(crate) fn carry(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.carried = bytes;
+        self.recount(&state);
+    }
+
     /// What wakes the owner.
     pub(crate) fn signal(&self) -> &Signal {
         &self.signal
     }
 
+    /// Sends bytes that are no messages.
+    pub(crate) fn push_control(&self, bytes: &mut Vec<u8>) {
+        self.push(bytes, Tally::default());
+    }
+
     /// Sends `bytes`, or has them sent by who is sending already. The buffer's
     /// content is used up; usually its room stays with the caller.
-    pub(crate) fn push(&self, bytes: &mut Vec<u8>) -> Pushed {
+    pub(crate) fn push(&self, bytes: &mut Vec<u8>, tally: Tally) -> Pushed {
         let mut state = self.state.lock();
         if state.sealed {
             return Pushed::Refused;
@@ -125,16 +177,37 @@ impl Outbound {
             return Pushed::Refused;
         }
         if state.writer != Writer::Idle {
-            state.tail.extend_from_slice(bytes);
+            state.tail.append(bytes, tally);
+            self.recount(&state);
             let stall = pending > self.pending_max / 4 * 3;
-            return if stall { Pushed::Stall } else { Pushed::Accepted };
+            return if stall { Pushed::Stall } else { Pushed::Waiting };
         }
         let Some(socket) = state.start_sending(bytes.len()) else {
             return Pushed::Refused;
         };
         drop(state);
-        self.send(&socket, bytes, 0);
-        Pushed::Accepted
+        let (sent, end) = write(&socket, bytes);
+
+        let mut state = self.state.lock();
+        state.in_flight = 0;
+        if sent < bytes.len() {
+            let mut waiting = Waiting::begun(std::mem::take(bytes), 0, tally);
+            let billed = waiting.advance(sent);
+            debug_assert_eq!(billed, Tally::default(), "a part is billed as a whole");
+            self.stop(&mut state, waiting, end);
+            return Pushed::Waiting;
+        }
+        if state.tail.is_empty() {
+            self.rest(&mut state);
+            return Pushed::Sent;
+        }
+        // The room goes to those who append while we send what they appended before.
+        let mut waiting = Waiting::new(std::mem::take(bytes));
+        let payer = state.take_tail(&mut waiting);
+        drop(state);
+        self.send(&socket, &mut waiting, payer, FLUSH_ROUNDS_MAX - 1);
+        *bytes = waiting.into_room();
+        Pushed::Sent
     }
 
     /// The owner's turn: sends what waits. Says whether the socket took anything.
@@ -144,17 +217,16 @@ impl Outbound {
             return false;
         }
         self.owner_sends.store(false, Ordering::Relaxed);
-        let mut bytes = std::mem::take(&mut state.unsent);
-        let mut from = std::mem::take(&mut state.unsent_from);
-        if from == bytes.len() {
-            bytes = std::mem::take(&mut state.tail);
-            from = 0;
-        }
-        let Some(socket) = state.start_sending(bytes.len() - from) else {
+        let mut waiting = std::mem::take(&mut state.unsent);
+        let Some(socket) = state.start_sending(waiting.unsent().len()) else {
             return false;
         };
+        let payer = match waiting.is_empty() {
+            true => state.take_tail(&mut waiting),
+            false => state.payer.clone(),
+        };
         drop(state);
-        self.send(&socket, &mut bytes, from)
+        self.send(&socket, &mut waiting, payer, FLUSH_ROUNDS_MAX)
     }
 
     /// Whether the owner has to call [`Outbound::flush`] when the socket is writable.
@@ -192,9 +264,10 @@ impl Outbound {
         state.sealed = true;
         if !flush {
             state.drop_waiting();
+            self.recount(&state);
             return;
         }
-        state.tail.extend_from_slice(last_words);
+        state.tail.append(last_words, Tally::default());
         if state.writer == Writer::Idle && !state.tail.is_empty() {
             self.hand_to_owner(&mut state);
         }
@@ -213,52 +286,87 @@ impl Outbound {
         state.sealed = true;
         state.socket = None;
         state.drop_waiting();
+        state.carried = 0;
+        self.recount(&state);
     }
 
-    /// Sends `bytes[from..]` and then what others appended meanwhile. Must be
-    /// called by who set `Sending`. Says whether the socket took anything.
-    fn send(&self, socket: &TcpStream, bytes: &mut Vec<u8>, mut from: usize) -> bool {
+    /// Sends this and then what others append meanwhile, in so many rounds. Must be called by who
+    /// set `Sending`. Says whether the socket took anything.
+    fn send(
+        &self,
+        socket: &TcpStream,
+        waiting: &mut Waiting,
+        mut payer: Option<Payer>,
+        rounds: usize,
+    ) -> bool {
         let mut progress = false;
         for round in 1.. {
-            let (sent, end) = write(socket, &bytes[from..]);
+            let (sent, end) = write(socket, waiting.unsent());
             progress |= sent > 0;
-            from += sent;
+            let billed = waiting.advance(sent);
+            if let Some(payer) = &payer {
+                payer.meters.add_out(billed);
+            }
 
             let mut state = self.state.lock();
             state.in_flight = 0;
-            match end {
-                WriteEnd::Failed => {
-                    state.writer = Writer::Idle;
-                    self.seal(&mut state, CloseReason::Io);
-                    break;
-                }
-                WriteEnd::Full | WriteEnd::Enough => {
-                    // Not copied: much may be waiting, and the socket takes it in small parts.
-                    state.unsent = std::mem::take(bytes);
-                    state.unsent_from = from;
-                    self.hand_to_owner(&mut state);
-                    break;
-                }
-                WriteEnd::All if state.tail.is_empty() => {
-                    state.writer = Writer::Idle;
-                    if state.tail.capacity() > TAIL_KEEP_MAX {
-                        state.tail = Vec::new();
-                    }
-                    break;
-                }
-                WriteEnd::All if round >= FLUSH_ROUNDS_MAX => {
-                    self.hand_to_owner(&mut state);
-                    break;
-                }
-                WriteEnd::All => {
-                    bytes.clear();
-                    std::mem::swap(bytes, &mut state.tail);
-                    from = 0;
-                    state.in_flight = bytes.len();
-                }
+            if !matches!(end, WriteEnd::All) {
+                self.stop(&mut state, std::mem::take(waiting), end);
+                break;
             }
+            if state.tail.is_empty() {
+                self.rest(&mut state);
+                break;
+            }
+            if round >= rounds {
+                self.hand_to_owner(&mut state);
+                self.recount(&state);
+                break;
+            }
+            payer = state.take_tail(waiting);
         }
         progress
+    }
+
+    /// The sender has nothing more to send.
+    fn rest(&self, state: &mut State) {
+        state.writer = Writer::Idle;
+        state.tail.shrink(TAIL_KEEP_MAX);
+        self.recount(state);
+    }
+
+    /// The sender cannot go on, and this is left.
+    fn stop(&self, state: &mut State, waiting: Waiting, end: WriteEnd) {
+        // Not copied: much may be waiting, and the socket takes it in small parts.
+        state.unsent = waiting;
+        if matches!(end, WriteEnd::Failed) {
+            state.writer = Writer::Idle;
+            self.seal(state, CloseReason::Io);
+        } else if state.socket.is_none() {
+            // The owner is gone, so nobody would come for it.
+            state.writer = Writer::Idle;
+            state.drop_waiting();
+        } else {
+            self.hand_to_owner(state);
+            self.recount(state);
+        }
+    }
+
+    /// Counts in the account's memory what is held now.
+    fn recount(&self, state: &State) {
+        let mut held = state.unsent.room() + state.tail.room() + state.carried;
+        if held <= UNCOUNTED_BYTES_MAX {
+            held = 0;
+        }
+        let before = self.held.load(Ordering::Relaxed);
+        if before == held {
+            return;
+        }
+        // Under the lock, so nobody else writes it.
+        self.held.store(held, Ordering::Relaxed);
+        if let Some(payer) = &state.payer {
+            payer.memory.wait(before, held);
+        }
     }
 
     fn hand_to_owner(&self, state: &mut State) {
@@ -274,13 +382,14 @@ impl Outbound {
         }
         state.sealed = true;
         state.orders.close.get_or_insert(reason);
+        self.recount(state);
         self.signal.raise();
     }
 }
 
 impl State {
     fn pending(&self) -> usize {
-        self.in_flight + (self.unsent.len() - self.unsent_from) + self.tail.len()
+        self.in_flight + self.unsent.unsent().len() + self.tail.unsent().len()
     }
 
     /// Makes the caller the sender of so many bytes, if there is a socket.
@@ -291,11 +400,21 @@ impl State {
         Some(socket)
     }
 
+    /// Gives the sender what was appended, in exchange for the room of what it sent, and who pays.
+    fn take_tail(&mut self, sent: &mut Waiting) -> Option<Payer> {
+        let room = Waiting::new(std::mem::take(sent).into_room());
+        *sent = std::mem::replace(&mut self.tail, room);
+        self.in_flight = sent.unsent().len();
+        self.payer.clone()
+    }
+
     /// Forgets what waits. What a sender has taken out is its own business.
     fn drop_waiting(&mut self) {
-        self.unsent = Vec::new();
-        self.unsent_from = 0;
-        self.tail = Vec::new();
+        let sent = std::mem::take(&mut self.unsent).abandon();
+        self.tail = Waiting::default();
+        if let Some(payer) = &self.payer {
+            payer.meters.add_out(sent);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tollway_subject::{Walk, WalkEnd, is_literal_subject};
 use tollway_wire::{Message, ProtocolError, encoder};
 
-use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX};
+use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX, STEP_BYTES, WHOLE_STEPS_MAX};
 use super::client::{Client, Sink};
 use super::meters::Tally;
 use super::staging::Staging;
@@ -114,23 +114,55 @@ impl Publisher {
         message: &Message<'_>,
         staging: &mut Staging,
     ) -> Result<Published, ProtocolError> {
-        let mut underway = match self.underway.take() {
-            Some(underway) => underway,
-            None => self.accept(message, staging)?,
-        };
+        if self.underway.is_some() {
+            return Ok(self.go_on_later(message, staging));
+        }
+        let (by_rules, broad) = self.accept(message, staging)?;
+        let few = broad.is_none() && self.memo.len() * steps_each(message) <= WHOLE_STEPS_MAX;
+        let asks = self.client.no_responders && message.reply.is_some();
+        if few {
+            let delivered = self.deliver_to_all(message, staging);
+            if delivered > 0 || !asks {
+                if !by_rules {
+                    self.memo.generation = 0;
+                }
+                self.make_room(staging);
+                return Ok(Published::Delivered(delivered));
+            }
+        }
+        self.underway = Some(Underway {
+            by_rules,
+            delivered: 0,
+            // Those few cannot have it.
+            plain: if few { self.memo.plain.len() } else { 0 },
+            group: if few { self.memo.groups.len() } else { 0 },
+            broad,
+            asking: None,
+        });
+        Ok(self.go_on_later(message, staging))
+    }
+
+    /// Goes on with a message that has many receivers, or none.
+    #[inline(never)]
+    fn go_on_later(&mut self, message: &Message<'_>, staging: &mut Staging) -> Published {
+        let mut underway = self.underway.take().expect("the caller has put it there");
         if self.go_on(&mut underway, message, staging).is_break() {
             self.underway = Some(underway);
-            return Ok(Published::Unfinished);
+            return Published::Unfinished;
         }
         if !underway.by_rules {
             // Leave to answer is used up by each message: the next one is to be asked again.
             self.memo.generation = 0;
         }
-        Ok(Published::Delivered(underway.delivered))
+        Published::Delivered(underway.delivered)
     }
 
     /// Decides about a message and finds its receivers, or the first of them.
-    fn accept(&mut self, message: &Message<'_>, staging: &mut Staging) -> Result<Underway, ProtocolError> {
+    fn accept(
+        &mut self,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> Result<(bool, Option<Box<Broad>>), ProtocolError> {
         let known =
             self.memo.generation == self.client.account.generation() && self.memo.subject == message.subject;
         let by_rules = known || self.check_subject(message.subject)?;
@@ -148,28 +180,39 @@ impl Publisher {
                 });
             }
         }
-        let broad = if known {
-            None
-        } else {
-            self.memo.fill(&self.client, message.subject, staging)
-        };
-        let mut underway = Underway {
-            by_rules,
-            ..Underway::default()
-        };
-        if let Some(walk) = broad {
-            let mut broad = Broad {
-                walk,
-                found_all: false,
-                groups: HashMap::new(),
-                chosen: Vec::new(),
-            };
-            for member in std::mem::take(&mut self.memo.members) {
-                self.consider(&mut broad.groups, &member, message, staging);
-            }
-            underway.broad = Some(Box::new(broad));
+        if known {
+            return Ok((by_rules, None));
         }
-        Ok(underway)
+        let walk = self.memo.fill(&self.client, message.subject, staging);
+        Ok((by_rules, walk.map(|walk| self.broaden(walk, message, staging))))
+    }
+
+    /// One look was not enough.
+    #[inline(never)]
+    fn broaden(&mut self, walk: Walk, message: &Message<'_>, staging: &mut Staging) -> Box<Broad> {
+        let mut broad = Broad {
+            walk,
+            found_all: false,
+            groups: HashMap::new(),
+            chosen: Vec::new(),
+        };
+        for member in std::mem::take(&mut self.memo.members) {
+            self.consider(&mut broad.groups, &member, message, staging);
+        }
+        Box::new(broad)
+    }
+
+    /// Delivers to few receivers.
+    fn deliver_to_all(&self, message: &Message<'_>, staging: &mut Staging) -> usize {
+        let mut delivered = 0;
+        for subscription in &self.memo.plain {
+            delivered += usize::from(self.deliver(subscription, message, staging));
+        }
+        for group in &self.memo.groups {
+            delivered += usize::from(self.deliver_to_one(group, message, staging));
+        }
+        staging.spend(self.memo.len());
+        delivered
     }
 
     /// Delivers until there is nothing more to deliver, or the turn is over.
@@ -257,20 +300,29 @@ impl Publisher {
     ) -> ControlFlow<()> {
         while let Some(group) = self.memo.groups.get(underway.group) {
             may_go_on(staging)?;
-            // Members that cannot have it (closing, denied, own message without
-            // echo) leave it to the next one, from a random start.
-            let members = &self.memo.members[group.clone()];
-            let first = staging.random_below(members.len());
-            let (before, from) = members.split_at(first);
-            let taken = from.iter().chain(before).any(|member| {
-                staging.spend(1);
-                self.deliver(member, message, staging)
-            });
-            underway.delivered += usize::from(taken);
+            staging.spend(group.len());
+            underway.delivered += usize::from(self.deliver_to_one(group, message, staging));
             underway.group += 1;
             self.make_room(staging);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Delivers to one member of a group.
+    fn deliver_to_one(
+        &self,
+        group: &std::ops::Range<usize>,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> bool {
+        // Members that cannot have it (closing, denied, own message without
+        // echo) leave it to the next one, from a random start.
+        let members = &self.memo.members[group.clone()];
+        let first = staging.random_below(members.len());
+        let (before, from) = members.split_at(first);
+        from.iter()
+            .chain(before)
+            .any(|member| self.deliver(member, message, staging))
     }
 
     /// The next look of a broad match. What the last one found was delivered.
@@ -419,6 +471,11 @@ impl Publisher {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Steps of a delivery.
+fn steps_each(message: &Message<'_>) -> usize {
+    1 + message.body().len() / STEP_BYTES
 }
 
 /// Breaks off when the turn is over.

@@ -198,6 +198,15 @@ impl Session {
         }
     }
 
+    /// The end of a turn: what it added must not be more than the account may make the node hold.
+    pub(crate) fn make_room(&self) {
+        if let Some(login) = &self.login
+            && login.client.account.memory.is_over()
+        {
+            self.shared.make_room(&login.client.account);
+        }
+    }
+
     /// The account's document changed: limits, permissions and the end may be others.
     pub(crate) fn handle_reload(&mut self, decoder: &mut DecoderSettings, out: &mut Vec<u8>) -> Flow {
         let Some(login) = &mut self.login else {
@@ -367,6 +376,7 @@ impl Session {
         self.options.sig = None;
         self.options.pass = None;
         self.options.auth_token = None;
+        self.outbound.belong_to(&client.account);
         let limits = Limits::of(&self.shared, &client);
         decoder.headers = client.headers;
         decoder.max_payload = limits.payload_bytes;

@@ -29,6 +29,10 @@ pub struct BrokerSettings {
     pub ping_interval: Duration,
     /// Bytes that may wait for one receiver before it is closed as slow.
     pub max_pending: usize,
+    /// Bytes that the clients of one account may make the node hold.
+    pub account_memory_max: usize,
+    /// Bytes that all clients together may make the node hold.
+    pub node_memory_max: usize,
     /// Tokens that a client may subscribe with in one filter.
     pub max_subscription_tokens: usize,
     /// How long a receiver's socket may refuse every byte.
@@ -49,8 +53,20 @@ impl BrokerSettings {
             auth_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(120),
             max_pending: super::bounds::PENDING_BYTES_MAX,
+            account_memory_max: super::bounds::ACCOUNT_BYTES_MAX,
+            node_memory_max: machine_memory() / super::bounds::NODE_MEMORY_PART,
             max_subscription_tokens: super::bounds::SUBSCRIPTION_TOKENS_MAX,
             write_deadline: super::bounds::WRITE_DEADLINE,
         }
     }
+}
+
+/// Bytes that this process may use: the machine's, or less when its control group has a limit.
+fn machine_memory() -> usize {
+    let system = rustix::system::sysinfo();
+    let machine = (system.totalram as usize).saturating_mul(system.mem_unit as usize);
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|max| max.trim().parse().ok());
+    group.map_or(machine, |group: usize| group.min(machine))
 }

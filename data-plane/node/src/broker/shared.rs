@@ -14,6 +14,7 @@ use tollway_wire::Info;
 use super::account::Account;
 use super::activity::Activity;
 use super::authority::{Authority, Greeting};
+use super::memory::{Memory, NodeMemory};
 use super::meters::Meters;
 use super::outbound::Outbound;
 use super::refusals::RefusalLog;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) accounts: RwLock<HashMap<PublicKey, Arc<Account>>>,
     /// Of every account ever served: what was used is to be billed, even when the account is gone.
     pub(crate) meters: Mutex<HashMap<PublicKey, Arc<Meters>>>,
+    pub(crate) memory: Arc<NodeMemory>,
     /// Open connections, to tell them all that the node stops.
     pub(crate) outbounds: Mutex<HashMap<u64, Arc<Outbound>>>,
     pub(crate) counters: Counters,
@@ -44,12 +46,14 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(settings: BrokerSettings) -> Self {
+        let memory = Arc::new(NodeMemory::new(settings.node_memory_max));
         Self {
             settings,
             authority: ArcSwapOption::empty(),
             hashing: Hashing::new(),
             accounts: RwLock::default(),
             meters: Mutex::default(),
+            memory,
             outbounds: Mutex::default(),
             counters: Counters::default(),
             refusals: RefusalLog::new(),
@@ -67,6 +71,37 @@ impl Shared {
 
     pub(crate) fn account(&self, key: &PublicKey) -> Option<Arc<Account>> {
         self.accounts.read().get(key).cloned()
+    }
+
+    /// The memory of an account that begins to be served.
+    pub(crate) fn memory_of_account(&self) -> Arc<Memory> {
+        Arc::new(Memory::new(self.settings.account_memory_max, self.memory.clone()))
+    }
+
+    /// Closes receivers that hold much until there is room: those of this account if it holds more
+    /// than it may, else those of the account that holds most of a node that is full.
+    pub(crate) fn make_room(&self, account: &Account) {
+        let Some(_one_at_a_time) = self.memory.making_room.try_lock() else {
+            return;
+        };
+        match account.memory.excess() {
+            0 => {}
+            excess => return account.close_largest(excess),
+        }
+        match self.memory.excess() {
+            0 => {}
+            excess => {
+                let accounts = self.accounts.read();
+                let largest = accounts
+                    .values()
+                    .max_by_key(|account| account.memory.waiting())
+                    .cloned();
+                drop(accounts);
+                if let Some(largest) = largest {
+                    largest.close_largest(excess);
+                }
+            }
+        }
     }
 
     pub(crate) fn meters_of(&self, key: &PublicKey) -> Arc<Meters> {

@@ -100,24 +100,21 @@ impl Staging {
                 own_slot = Some(slot);
                 continue;
             }
-            match slot.outbound.push(&mut slot.buffer) {
-                Pushed::Refused => {}
-                Pushed::Stall => {
-                    self.stall = true;
-                    sent.add(slot.tally);
-                }
-                Pushed::Accepted => sent.add(slot.tally),
+            match slot.outbound.push(&mut slot.buffer, slot.tally) {
+                Pushed::Refused | Pushed::Waiting => {}
+                Pushed::Stall => self.stall = true,
+                Pushed::Sent => sent.add(slot.tally),
             }
             self.keep(slot.buffer);
-        }
-        if let Some(slot) = own_slot.as_ref().filter(|slot| !slot.outbound.is_closing()) {
-            sent.add(slot.tally);
         }
         if let Some(meters) = meters {
             meters.add_out(sent);
         }
         if let Some(mut slot) = own_slot {
-            slot.outbound.push(&mut slot.buffer);
+            let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
+            if let (Pushed::Sent, Some(meters)) = (pushed, meters) {
+                meters.add_out(slot.tally);
+            }
             self.keep(slot.buffer);
         }
         self.slots = slots;

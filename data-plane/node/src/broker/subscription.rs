@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tollway_subject::FilterBuf;
 
+use super::bounds::SUBSCRIPTION_BYTES;
 use super::client::Client;
 
 /// What a message is delivered to.
@@ -53,6 +54,13 @@ impl Subscription {
             max: AtomicU64::new(0),
             over: AtomicBool::new(false),
         }
+    }
+
+    /// How many bytes it takes, beside its place among the account's subscriptions.
+    pub(crate) fn bytes(&self) -> usize {
+        let queue = self.queue.as_ref().map_or(0, |queue| queue.len());
+        // The owner's table has a copy of the id.
+        size_of::<Self>() + SUBSCRIPTION_BYTES + self.filter.as_bytes().len() + 2 * self.sid.len() + queue
     }
 
     /// Whether a message to this subject may be given to the client.

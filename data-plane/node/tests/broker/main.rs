@@ -6,6 +6,7 @@ mod fairness;
 mod internal;
 mod login;
 mod malformed;
+mod memory;
 mod permissions;
 mod protocol;
 mod slow;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-
 use crate::support::{World, eventually};
 
 const PAYLOAD: usize = 64 * 1024;
@@ -47,14 +45,20 @@ async fn a_receiver_that_does_not_read_is_closed_and_others_get_everything() {
     eventually("and gone", || world.live(&account).connections == 1).await;
 
     // It finds what the kernel had taken, and then the end without a word.
-    let mut rest = Vec::new();
-    let _ = slow.socket.read_to_end(&mut rest).await;
+    let rest = slow.rest().await;
     assert!(!String::from_utf8_lossy(&rest).contains("-ERR"));
+    let whole = rest.len() / (format!("MSG flood 1 {PAYLOAD}\r\n").len() + PAYLOAD + 2);
+    assert!(whole < 400, "something was thrown away");
     let used = world.meters(&account);
     assert_eq!(used.messages_in, 400);
-    assert!(
-        (400..800).contains(&used.messages_out),
-        "what was thrown away is not counted as delivered: {used:?}"
+    assert_eq!(
+        used.messages_out,
+        400 + whole as u64,
+        "what its socket took is billed, and nothing of what was thrown away"
+    );
+    assert_eq!(
+        used.bytes_out,
+        used.messages_out * ("flood".len() + PAYLOAD) as u64
     );
 }
 
@@ -81,9 +85,10 @@ async fn a_socket_that_takes_nothing_is_closed_at_the_write_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receiver_that_reads_late_gets_everything_that_waited() {
+async fn a_receiver_that_reads_late_gets_everything_that_waited_and_is_billed_then() {
     let world = World::start().await;
-    let user = world.account().user();
+    let account = world.account();
+    let user = account.user();
     let mut late = world.client(&user).await;
     late.send("SUB flood 1\r\n").await;
     late.sync().await;
@@ -98,11 +103,17 @@ async fn a_receiver_that_reads_late_gets_everything_that_waited() {
         publisher.send(&message).await;
     }
     publisher.sync().await;
+    let early = world.meters(&account).messages_out;
+    assert!(early < 300, "{early}: the socket cannot have taken everything");
     for _ in 0..300 {
         late.expect(format!("MSG flood 1 {PAYLOAD}\r\n")).await;
         late.expect(vec![b'x'; PAYLOAD]).await;
         late.expect("\r\n").await;
     }
     late.sync().await;
+    eventually("all of it is billed", || {
+        world.meters(&account).messages_out == 300
+    })
+    .await;
     assert_eq!(world.broker.stats().slow_consumers, 0);
 }

@@ -365,6 +365,12 @@ impl Raw {
         assert_eq!(self.so_far(), String::from_utf8_lossy(wanted.as_ref()));
     }
 
+    /// Everything that comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.arrived)
+    }
+
     /// Everything the client said so far was done, and nothing else had arrived.
     pub(crate) async fn sync(&mut self) {
         self.send("PING\r\n").await;
