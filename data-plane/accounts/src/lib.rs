@@ -137,6 +137,7 @@ mod meters;
 mod refusal;
 mod route;
 mod specificity;
+mod token_bucket;
 mod transform;
 mod usage;
 
@@ -148,6 +149,7 @@ pub use mapping_table::{InvalidMapping, Mapped, MappingTable};
 pub use meters::MeterTotals;
 pub use refusal::ImportRefusal;
 pub use route::{RESPONSE_THRESHOLD_DEFAULT, RouteTable, Routes, ServiceRoute, StreamRoute};
-pub use tollway_claims::{Limit, PublicKey};
+pub use token_bucket::{DEBT_MAX, TokenBucket};
+pub use tollway_claims::{Limit, PublicKey, Rate};
 pub use transform::{NotMapped, Transform, TransformError};
 pub use usage::{HOUR_SECONDS, HOURS_SETTLING, HourlyUsage, UsageReport, UsageRow, hour_of};

@@ -4,5 +4,6 @@
 mod history;
 mod links;
 mod mappings;
+mod rates;
 mod transforms;
 mod world;
