@@ -1,0 +1,94 @@
+//! Account A floods; account B asks a service of its own, one request at a time.
+
+use std::thread;
+use std::time::Duration;
+
+use super::request::Ends;
+use super::stream::{Stream, warm_up};
+use super::{Scenario, Stage};
+use crate::sample::{Metric, Sample};
+use crate::server::Server;
+
+const PAYLOAD: usize = 128;
+
+/// The flood flows so long before and after what is measured beside it.
+const MARGIN: Duration = Duration::from_millis(300);
+
+/// How A floods.
+pub(crate) struct Neighbour {
+    /// Connections that publish, each to one receiver.
+    pub(crate) flooders: usize,
+    pub(crate) strength: Strength,
+    /// Whether A has a server process of its own, which is what isolation can be at best.
+    pub(crate) apart: bool,
+}
+
+/// How much A publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// As much as the server takes.
+    Free,
+    /// As much as the other server takes when it is free, on both servers.
+    Held,
+}
+
+impl Neighbour {
+    fn beside(
+        &self,
+        stage: &Stage,
+        flooded: &Server,
+        victim: &mut Ends,
+        sample: &mut Sample,
+    ) -> anyhow::Result<()> {
+        let (flooding, asking) = (&stage.tenancy.accounts[0], stage.time);
+        let rate = match self.strength {
+            Strength::Free => None,
+            Strength::Held => Some(stage.flood_rate()?),
+        };
+        let mut flow = Stream::pairs(self.flooders, PAYLOAD).flow(flooded, flooding)?;
+        flow.run(flooded, warm_up(stage.time), rate)?;
+        let (latencies, phase) = thread::scope(|scope| {
+            let flooding = scope.spawn(|| flow.run(flooded, asking + 2 * MARGIN, rate));
+            thread::sleep(MARGIN);
+            let latencies = victim.run(asking);
+            let phase = flooding.join().expect("the flooding thread does not panic");
+            anyhow::Ok((latencies?, phase?))
+        })?;
+        sample.set_latencies([Metric::P50, Metric::P99, Metric::P999], &latencies);
+        sample.set(
+            Metric::FloodRate,
+            phase.delivered as f64 / phase.elapsed.as_secs_f64(),
+        );
+        Ok(())
+    }
+}
+
+impl Scenario for Neighbour {
+    fn accounts(&self) -> usize {
+        2
+    }
+
+    fn needs_flood_rate(&self) -> bool {
+        self.strength == Strength::Held
+    }
+
+    fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
+        let mut victim = Ends::connect(stage.server, &stage.tenancy.accounts[1], 1)?;
+        victim.run(warm_up(stage.time))?;
+        let alone = victim.run(stage.time)?;
+        let mut sample = Sample::default();
+        sample.set_latencies([Metric::AloneP50, Metric::AloneP99, Metric::AloneP999], &alone);
+        if self.apart {
+            let other = stage.another()?;
+            self.beside(stage, &other, &mut victim, &mut sample)?;
+        } else {
+            self.beside(stage, stage.server, &mut victim, &mut sample)?;
+        }
+        let grown = sample.get(Metric::P99).zip(sample.get(Metric::AloneP99));
+        if let Some((beside, alone)) = grown {
+            sample.set(Metric::P99Grown, beside / alone);
+        }
+        sample.set_memory(stage.server.memory()?);
+        Ok(sample)
+    }
+}

@@ -1,0 +1,128 @@
+//! An operator, accounts and users as both servers get them: the same documents, the same creds.
+//!
+//! Every account has limits and every user has permissions, all of them wide enough for the load, so
+//! that both servers have to ask on each message what a real tenant's messages would make them ask.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tollway_claims::{
+    AccountClaims, EncodeError, KeyKind, Limit, NatsLimits, OperatorClaims, Permissions, Rules, Signer,
+    StatementClaims, TollwayClaim, TollwayLimits, UserClaims,
+};
+
+/// Under this the load is published and subscribed to.
+pub(crate) const ROOT: &str = "bench";
+
+/// What no scenario reaches, and what the servers have to count against all the same.
+const CONNECTIONS_MAX: u64 = 60_000;
+const SUBSCRIPTIONS_MAX: u64 = 1_000_000;
+const PAYLOAD_MAX: u64 = 1024 * 1024;
+
+/// What a client shows when it connects.
+pub(crate) struct Creds {
+    pub(crate) jwt: String,
+    pub(crate) signer: Signer,
+}
+
+/// One account: its documents, and the key that signs its users.
+pub(crate) struct Account {
+    signer: Signer,
+    /// The account's JWT, which both servers read.
+    pub(crate) jwt: String,
+    /// What the operator says to our node beside it.
+    pub(crate) statement: String,
+}
+
+impl Account {
+    /// The account's public key, under which the real server finds its document.
+    pub(crate) fn key(&self) -> String {
+        self.signer.public().to_string()
+    }
+
+    /// A user of its own key.
+    pub(crate) fn user(&self) -> anyhow::Result<Creds> {
+        let signer = Signer::generate(KeyKind::User, random()?);
+        let mut claims = UserClaims::new(self.signer.public(), signer.public(), "bench", now()?);
+        claims.limits.permissions = permissions();
+        let jwt = claims.encode(&self.signer)?;
+        Ok(Creds { jwt, signer })
+    }
+}
+
+/// The operator and its accounts.
+pub(crate) struct Tenancy {
+    /// The operator's JWT.
+    pub(crate) operator: String,
+    /// In the order that scenarios know them by.
+    pub(crate) accounts: Vec<Account>,
+}
+
+impl Tenancy {
+    pub(crate) fn new(accounts: usize) -> anyhow::Result<Self> {
+        let now = now()?;
+        let operator = Signer::generate(KeyKind::Operator, random()?);
+        let account = |number| -> anyhow::Result<Account> {
+            let signer = Signer::generate(KeyKind::Account, random()?);
+            Ok(account(&operator, signer, &format!("account-{number}"), now)?)
+        };
+        Ok(Self {
+            operator: OperatorClaims::new(operator.public(), "bench", now).encode(&operator)?,
+            accounts: (0..accounts).map(account).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn account(operator: &Signer, signer: Signer, name: &str, now: i64) -> Result<Account, EncodeError> {
+    let version = 1;
+    let mut claims = AccountClaims::new(operator.public(), signer.public(), name, now);
+    claims.limits = NatsLimits {
+        subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
+        payload: Limit::AtMost(PAYLOAD_MAX),
+        connections: Limit::AtMost(CONNECTIONS_MAX),
+        ..NatsLimits::unlimited()
+    };
+    let limits = TollwayLimits {
+        connections: Limit::AtMost(CONNECTIONS_MAX),
+        subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
+    };
+    claims.tollway = Some(TollwayClaim::new(version, limits));
+    let statement = StatementClaims {
+        issuer: operator.public(),
+        subject: signer.public(),
+        issued_at: now,
+        version,
+        suspended: None,
+    };
+    Ok(Account {
+        jwt: claims.encode(operator)?,
+        statement: statement.encode(operator)?,
+        signer,
+    })
+}
+
+/// Everything that the load needs, and something denied in each direction.
+fn permissions() -> Permissions {
+    let rules = || Rules {
+        allow: vec![format!("{ROOT}.>"), "_INBOX.>".to_owned()],
+        deny: vec![format!("{ROOT}.denied.>")],
+    };
+    Permissions {
+        publish: rules(),
+        subscribe: rules(),
+        responses: None,
+    }
+}
+
+fn random() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("this machine has no source of random numbers"))?;
+    Ok(bytes)
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> anyhow::Result<i64> {
+    Ok(i64::try_from(
+        SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+    )?)
+}
