@@ -1,8 +1,8 @@
 //! What an account is granted.
 
-use tollway_claims::{AccountClaims, Limit};
+use tollway_claims::{AccountClaims, Limit, Rates};
 
-/// Totals of one account.
+/// Totals and rates of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountLimits {
     /// Client connections open at the same time.
@@ -11,6 +11,8 @@ pub struct AccountLimits {
     pub subscriptions: Limit,
     /// Largest message (headers and payload), in bytes.
     pub payload_bytes: Limit,
+    /// What all clients together may send and receive, per second.
+    pub rates: Rates,
 }
 
 impl AccountLimits {
@@ -19,6 +21,7 @@ impl AccountLimits {
         connections: Limit::Unlimited,
         subscriptions: Limit::Unlimited,
         payload_bytes: Limit::Unlimited,
+        rates: Rates::UNLIMITED,
     };
 
     /// The largest message of one connection, in bytes: the least of what the
@@ -32,9 +35,10 @@ impl AccountLimits {
 }
 
 impl From<&AccountClaims> for AccountLimits {
-    /// The totals of our own claim, within those of NATS. Documents of others
-    /// carry no such claim: theirs count subscriptions per connection, and the
-    /// total falls back to that number. A number that is absent is zero.
+    /// The totals and rates of our own claim, within those of NATS. Documents of
+    /// others carry no such claim: theirs count subscriptions per connection, and
+    /// the total falls back to that number. A total that is absent is zero, a rate
+    /// that is absent is no limit.
     fn from(claims: &AccountClaims) -> Self {
         let nats = &claims.limits;
         let (connections, subscriptions) = match &claims.tollway {
@@ -48,13 +52,17 @@ impl From<&AccountClaims> for AccountLimits {
             connections,
             subscriptions,
             payload_bytes: nats.payload,
+            rates: claims
+                .tollway
+                .as_ref()
+                .map_or(Rates::UNLIMITED, |claim| claim.rates),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tollway_claims::{KeyKind, NatsLimits, PublicKey, TollwayClaim, TollwayLimits};
+    use tollway_claims::{KeyKind, NatsLimits, PublicKey, RateLimit, TollwayClaim, TollwayLimits};
 
     use super::*;
 
@@ -72,11 +80,17 @@ mod tests {
             connections: Limit::AtMost(5),
             subscriptions: Limit::AtMost(100),
         };
-        claims.tollway = Some(TollwayClaim { version: 1, limits });
+        let mut claim = TollwayClaim::new(1, limits);
+        claim.rates.messages_in = RateLimit::new(100, None).ok();
+        claims.tollway = Some(claim);
         let expected = AccountLimits {
             connections: Limit::AtMost(5),
             subscriptions: Limit::AtMost(100),
             payload_bytes: Limit::AtMost(512),
+            rates: Rates {
+                messages_in: RateLimit::new(100, None).ok(),
+                ..Rates::UNLIMITED
+            },
         };
         assert_eq!(AccountLimits::from(&claims), expected);
     }
@@ -96,6 +110,7 @@ mod tests {
         let limits = AccountLimits::from(&claims);
         assert!(!limits.connections.allows(1));
         assert!(!limits.subscriptions.allows(1));
+        assert!(limits.rates.is_unlimited());
         assert_eq!(limits.payload_bytes_effective(Limit::Unlimited, 1024), 0);
     }
 

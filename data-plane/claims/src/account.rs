@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::exchange;
 use crate::export::{self, Export, RawExport};
 use crate::import::{self, Import, RawImport};
 use crate::json::{
-    is_default, null_as_default, object, object_or_default, object_or_none, objects_or_null, time_or_none,
+    Object, is_default, null_as_default, object, object_or_default, object_or_none, objects_or_null,
+    time_or_none,
 };
 use crate::limit::Limit;
 use crate::mapping::{self, Mappings, RawMappings};
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::operator::expect_role;
 use crate::permissions::Permissions;
+use crate::rate::{Rates, UserShare};
 use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
 use crate::user::UserLimits;
 
@@ -191,13 +193,58 @@ pub struct AuthCallout {
 }
 
 /// `nats.tollway`: what NATS has no words for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TollwayClaim {
     /// Grows with each change of the account's document, because `iat` counts whole seconds.
     pub version: u64,
     /// Totals of the account.
     #[serde(deserialize_with = "object")]
     pub limits: TollwayLimits,
+    /// Rates of the account.
+    #[serde(
+        default,
+        deserialize_with = "object_or_default",
+        skip_serializing_if = "is_default"
+    )]
+    pub rates: Rates,
+    /// What each user may take of that, unless its signing key says something else.
+    #[serde(
+        default,
+        deserialize_with = "object_or_default",
+        skip_serializing_if = "is_default"
+    )]
+    pub users: UserShare,
+    /// What each user of a signing key may take. Where a key says nothing, `users` does.
+    #[serde(
+        default,
+        deserialize_with = "objects_of_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub signing_keys: BTreeMap<PublicKey, UserShare>,
+}
+
+impl TollwayClaim {
+    /// Totals alone: no rates, and each user may take all there is.
+    pub fn new(version: u64, limits: TollwayLimits) -> Self {
+        Self {
+            version,
+            limits,
+            rates: Rates::UNLIMITED,
+            users: UserShare::UNLIMITED,
+            signing_keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// An object whose keys are public keys and whose values are objects.
+fn objects_of_keys<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<PublicKey, UserShare>, D::Error> {
+    let objects: BTreeMap<PublicKey, Object<UserShare>> = null_as_default(deserializer)?;
+    Ok(objects
+        .into_iter()
+        .map(|(key, Object(share))| (key, share))
+        .collect())
 }
 
 /// Totals of the account. Absent numbers are zero, as everywhere in claims.
@@ -235,7 +282,29 @@ impl AccountClaims {
 
     /// The document's version, or `None` when it carries no claim of ours.
     pub fn version(&self) -> Option<u64> {
-        self.tollway.map(|claim| claim.version)
+        self.tollway.as_ref().map(|claim| claim.version)
+    }
+
+    /// What each user may take that this key signs.
+    pub fn user_share(&self, issuer: &PublicKey) -> UserShare {
+        let Some(claim) = &self.tollway else {
+            return UserShare::UNLIMITED;
+        };
+        let of_key = claim.signing_keys.get(issuer).copied().unwrap_or_default();
+        of_key.or(claim.users)
+    }
+
+    /// Whether our own claim speaks of keys of this account alone: what is said about another key
+    /// was meant for one of these, and would silently not be in force.
+    fn check_shares(&self) -> Result<(), PublicKey> {
+        let shares = self.tollway.iter().flat_map(|claim| claim.signing_keys.keys());
+        match shares
+            .into_iter()
+            .find(|&key| *key != self.subject && self.signing_key(key).is_none())
+        {
+            Some(stranger) => Err(*stranger),
+            None => Ok(()),
+        }
     }
 
     /// Whether a document for `user` that was signed at `issued_at` is void.
@@ -264,6 +333,7 @@ impl AccountClaims {
     /// The signed token.
     pub fn encode(&self, signer: &Signer) -> Result<String, EncodeError> {
         self.check_exchange()?;
+        self.check_shares().map_err(EncodeError::ShareOfStranger)?;
         let nats = RawAccount {
             imports: self.imports.iter().map(|import| Some(import.into())).collect(),
             exports: self.exports.iter().map(|export| Some(export.into())).collect(),
@@ -273,7 +343,7 @@ impl AccountClaims {
             revocations: raw_revocations(&self.revocations),
             default_permissions: self.default_permissions.clone(),
             authorization: self.auth_callout.clone().unwrap_or_default(),
-            tollway: self.tollway,
+            tollway: self.tollway.clone(),
             kind: RawAccount::TYPE.into(),
             version: VERSION,
         };
@@ -319,6 +389,11 @@ impl AccountClaims {
             tollway: nats.tollway,
         };
         claims.check_exchange()?;
+        claims.check_shares().map_err(|stranger| {
+            TokenError::Claims(format!(
+                "tollway.signing_keys speaks of {stranger}, which is no key of the account"
+            ))
+        })?;
         Ok(claims)
     }
 }

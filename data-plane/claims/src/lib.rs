@@ -102,4 +102,4 @@ pub use responses::{RESPONSE_GRANTS_MAX, ResponseGrants};
 pub use statement::StatementClaims;
 pub use token::{EncodeError, TOKEN_BYTES_MAX, TokenError};
 pub use trust::{AccountDocument, Trust, TrustError};
-pub use user::{UserClaims, UserLimits};
+pub use user::{USER_BYTES_MAX, UserClaims, UserLimits};

@@ -146,6 +146,12 @@ pub enum EncodeError {
         /// The role of its subject.
         expected: KeyKind,
     },
+    /// What the claims call the user is empty, or longer than any reader takes.
+    #[error("the claims call the user by {0} bytes, which must be 1 to {max}", max = crate::user::USER_BYTES_MAX)]
+    User(usize),
+    /// The document grants something to users of a key that is none of the account's.
+    #[error("the claims grant something to the users of {0}, which is no key of the account")]
+    ShareOfStranger(PublicKey),
     /// The document's exports, imports or mappings would be refused by every reader.
     #[error("what the account shares, imports or renames is not acceptable")]
     Exchange(#[from] ExchangeError),

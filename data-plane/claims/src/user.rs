@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::connection::{Cidr, TimeWindow, networks};
-use crate::json::{null_as_default, time_or_none};
+use crate::json::{null_as_default, object_or_none, time_or_none};
 use crate::limit::Limit;
 use crate::nkey::{KeyKind, PublicKey, Signer};
 use crate::operator::{empty_as_none, expect_role};
 use crate::permissions::Permissions;
 use crate::token::{self, Body, EncodeError, Envelope, TokenError, VERSION};
+
+/// Bytes of [`UserClaims::user`]. The node keeps it as long as the user is connected.
+pub const USER_BYTES_MAX: usize = 128;
 
 /// What an account says about one of its users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub struct UserClaims {
     pub not_before: Option<i64>,
     /// Labels, `key:value` by custom.
     pub tags: Vec<String>,
+    /// Whose credentials these are, in the words of who issues them. What one user may take is
+    /// shared by all credentials that name the same one; those that name none are a user each.
+    pub user: Option<String>,
     /// Permissions and limits. All absent when the issuer is a scoped signing key.
     pub limits: UserLimits,
 }
@@ -109,6 +115,7 @@ impl UserClaims {
             expires_at: None,
             not_before: None,
             tags: Vec::new(),
+            user: None,
             limits: UserLimits::unlimited(),
         }
     }
@@ -120,10 +127,14 @@ impl UserClaims {
 
     /// The signed token.
     pub fn encode(&self, signer: &Signer) -> Result<String, EncodeError> {
+        if let Some(user) = self.user.as_ref().filter(|user| !may_be_called(user)) {
+            return Err(EncodeError::User(user.len()));
+        }
         let nats = RawUser {
             limits: self.limits.clone(),
             issuer_account: self.issuer_account,
             tags: self.tags.clone(),
+            tollway: self.user.clone().map(|user| RawTollwayUser { user }),
             kind: RawUser::TYPE.into(),
             version: VERSION,
         };
@@ -146,6 +157,11 @@ impl UserClaims {
         if let Some(account) = &envelope.nats.issuer_account {
             expect_role("issuer_account", account, KeyKind::Account)?;
         }
+        let user = envelope.nats.tollway.map(|tollway| tollway.user);
+        if user.as_ref().is_some_and(|user| !may_be_called(user)) {
+            let reason = format!("tollway.user must have 1 to {USER_BYTES_MAX} bytes");
+            return Err(TokenError::Claims(reason));
+        }
         Ok(Self {
             issuer: envelope.iss,
             issuer_account: envelope.nats.issuer_account,
@@ -155,9 +171,14 @@ impl UserClaims {
             expires_at: time_or_none(envelope.exp),
             not_before: time_or_none(envelope.nbf),
             tags: envelope.nats.tags,
+            user,
             limits: envelope.nats.limits,
         })
     }
+}
+
+fn may_be_called(user: &str) -> bool {
+    (1..=USER_BYTES_MAX).contains(&user.len())
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -176,9 +197,21 @@ struct RawUser {
         skip_serializing_if = "Vec::is_empty"
     )]
     tags: Vec<String>,
+    #[serde(
+        default,
+        deserialize_with = "object_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
+    tollway: Option<RawTollwayUser>,
     #[serde(rename = "type")]
     kind: String,
     version: u32,
+}
+
+/// Our own claim, which stock servers ignore.
+#[derive(Debug, Serialize, Deserialize)]
+struct RawTollwayUser {
+    user: String,
 }
 
 impl Body for RawUser {

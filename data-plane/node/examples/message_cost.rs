@@ -205,7 +205,7 @@ fn serve() {
         connections: Limit::Unlimited,
         subscriptions: Limit::Unlimited,
     };
-    claims.tollway = Some(TollwayClaim { version: 1, limits });
+    claims.tollway = Some(TollwayClaim::new(1, limits));
     let statement = StatementClaims {
         issuer: operator.public(),
         subject: account.public(),

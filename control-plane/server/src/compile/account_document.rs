@@ -83,13 +83,11 @@ impl AccountDocumentSource {
                 claims.revocations.revoke(*user, *until);
             }
         }
-        claims.tollway = Some(TollwayClaim {
-            version: self.version,
-            limits: TollwayLimits {
-                connections,
-                subscriptions,
-            },
-        });
+        let limits = TollwayLimits {
+            connections,
+            subscriptions,
+        };
+        claims.tollway = Some(TollwayClaim::new(self.version, limits));
         let statement = StatementClaims {
             issuer: operator.public(),
             subject: self.account,

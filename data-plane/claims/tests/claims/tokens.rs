@@ -47,13 +47,11 @@ fn claims_have_the_json_that_stock_servers_read() {
     let world = World::new();
     let mut account = world.account_claims();
     account.revocations.revoke(world.user.public(), NOW);
-    account.tollway = Some(TollwayClaim {
-        version: 7,
-        limits: TollwayLimits {
-            connections: Limit::AtMost(10),
-            subscriptions: Limit::Unlimited,
-        },
-    });
+    let limits = TollwayLimits {
+        connections: Limit::AtMost(10),
+        subscriptions: Limit::Unlimited,
+    };
+    account.tollway = Some(TollwayClaim::new(7, limits));
     let mut claims = claims_of(&account.encode(&world.operator_signing).unwrap());
     let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
     assert_eq!(id.as_str().unwrap().len(), 52, "base32 of 32 bytes");
@@ -125,6 +123,125 @@ fn claims_have_the_json_that_stock_servers_read() {
         "statement": { "version": 7, "suspended": null },
     });
     assert_eq!(nats, &expected);
+}
+
+#[test]
+fn rates_and_shares_of_users_have_this_json() {
+    let world = World::new();
+    let rate = |per_second, burst| Some(RateLimit::new(per_second, burst).unwrap());
+    let mut account = world.account_claims();
+    let mut claim = TollwayClaim::new(
+        8,
+        TollwayLimits {
+            connections: Limit::AtMost(10),
+            subscriptions: Limit::Unlimited,
+        },
+    );
+    claim.rates = Rates {
+        messages_in: rate(1_000, None),
+        bytes_in: rate(1_000_000, Some(4_000_000)),
+        ..Rates::UNLIMITED
+    };
+    claim.users = UserShare {
+        connections: Some(Limit::AtMost(5)),
+        rates: Rates {
+            bytes_out: rate(500_000, None),
+            ..Rates::UNLIMITED
+        },
+    };
+    let of_key = UserShare {
+        connections: Some(Limit::Unlimited),
+        rates: Rates {
+            messages_out: rate(10, None),
+            bytes_out: rate(-1, None),
+            ..Rates::UNLIMITED
+        },
+    };
+    let key = world.account_signing.public();
+    claim.signing_keys.insert(key, of_key);
+    account.tollway = Some(claim);
+    let token = account.encode(&world.operator_signing).unwrap();
+    assert_eq!(
+        claims_of(&token)["nats"]["tollway"],
+        json!({
+            "version": 8,
+            "limits": { "connections": 10, "subscriptions": -1 },
+            "rates": {
+                "messages_in": { "per_second": 1_000 },
+                "bytes_in": { "per_second": 1_000_000, "burst": 4_000_000 },
+            },
+            "users": { "connections": 5, "rates": { "bytes_out": { "per_second": 500_000 } } },
+            "signing_keys": {
+                key.to_string(): {
+                    "connections": -1,
+                    "rates": { "messages_out": { "per_second": 10 }, "bytes_out": { "per_second": -1 } },
+                },
+            },
+        })
+    );
+
+    let account = AccountClaims::decode(&token).unwrap();
+    assert_eq!(account.user_share(&key), of_key);
+    let others = account.user_share(&world.account.public());
+    assert_eq!(others.connections, Some(Limit::AtMost(5)));
+    assert_eq!(others.rates.bytes_out, rate(500_000, None));
+
+    let mut user = world.user_claims();
+    user.user = Some("usr_1".into());
+    let token = user.encode(&world.account_signing).unwrap();
+    assert_eq!(claims_of(&token)["nats"]["tollway"], json!({ "user": "usr_1" }));
+}
+
+#[test]
+fn claims_of_ours_that_would_not_be_in_force_are_refused() {
+    let world = World::new();
+    let (iss, sub) = (world.operator.public(), world.account.public());
+    let decode = |tollway: &str| {
+        let nats = format!(r#"{{"type":"account","version":2,"tollway":{tollway}}}"#);
+        let claims = format!(r#"{{"iss":"{iss}","sub":"{sub}","nats":{nats}}}"#);
+        AccountClaims::decode(&token(HEADER, &claims, &world.operator))
+    };
+    let whole = |more: &str| decode(&format!(r#"{{"version":1,"limits":{{}}{more}}}"#));
+    assert!(whole("").is_ok());
+    let account = whole(r#","rates":null,"users":null,"signing_keys":null"#).unwrap();
+    assert_eq!(
+        account.tollway,
+        Some(TollwayClaim::new(1, TollwayLimits::default()))
+    );
+    assert!(whole(&format!(r#","signing_keys":{{"{sub}":{{"connections":1}}}}"#)).is_ok());
+    let stranger = world.account_signing.public();
+    for more in [
+        format!(r#","signing_keys":{{"{stranger}":{{}}}}"#),
+        format!(r#","signing_keys":{{"{}":{{}}}}"#, world.user.public()),
+        r#","signing_keys":{"orders":{}}"#.into(),
+        format!(r#","signing_keys":{{"{sub}":[1]}}"#),
+        format!(r#","signing_keys":{{"{sub}":null}}"#),
+        r#","signing_keys":[]"#.into(),
+        r#","rates":[]"#.into(),
+        r#","rates":{"bytes_in":{"per_second":0}}"#.into(),
+        r#","users":{"connections":-2}"#.into(),
+        r#","users":{"rates":[]}"#.into(),
+    ] {
+        assert!(whole(&more).is_err(), "{more}");
+    }
+
+    let mut account = world.account_claims();
+    let mut claim = TollwayClaim::new(1, TollwayLimits::default());
+    let stranger = PublicKey::from_bytes(KeyKind::Account, [99; 32]);
+    claim.signing_keys.insert(stranger, UserShare::UNLIMITED);
+    account.tollway = Some(claim);
+    assert!(matches!(
+        account.encode(&world.operator_signing),
+        Err(EncodeError::ShareOfStranger(key)) if key == stranger
+    ));
+    for name in [String::new(), "x".repeat(USER_BYTES_MAX + 1)] {
+        let mut user = world.user_claims();
+        user.user = Some(name);
+        assert!(matches!(
+            user.encode(&world.account_signing),
+            Err(EncodeError::User(_))
+        ));
+    }
 }
 
 #[test]
@@ -293,14 +410,15 @@ prop_compose! {
         issued_at: i64,
         (expires_at, not_before) in (time(), time()),
         tags in words(),
+        user in proptest::option::of(".{1,20}"),
         limits in user_limits(),
     ) -> UserClaims {
         let issuer = World::new().account_signing.public();
-        UserClaims { issuer, issuer_account, subject, name, issued_at, expires_at, not_before, tags, limits }
+        UserClaims { issuer, issuer_account, subject, name, issued_at, expires_at, not_before, tags, user, limits }
     }
 }
 
-fn signing_key() -> impl Strategy<Value = AccountSigningKey> {
+fn signing_key() -> BoxedStrategy<AccountSigningKey> {
     prop_oneof![
         key(KeyKind::Account).prop_map(AccountSigningKey::Plain),
         (key(KeyKind::Account), ".{0,8}", ".{0,8}", user_limits()).prop_map(
@@ -314,6 +432,7 @@ fn signing_key() -> impl Strategy<Value = AccountSigningKey> {
             }
         ),
     ]
+    .boxed()
 }
 
 prop_compose! {
@@ -341,29 +460,77 @@ fn callout() -> impl Strategy<Value = AuthCallout> {
         })
 }
 
-fn tollway() -> impl Strategy<Value = TollwayClaim> {
-    (any::<u64>(), limit(), limit()).prop_map(|(version, connections, subscriptions)| TollwayClaim {
-        version,
-        limits: TollwayLimits {
-            connections,
-            subscriptions,
-        },
+fn rate() -> impl Strategy<Value = Option<RateLimit>> {
+    let number = || prop_oneof![1..1000_i64, 1..=i64::MAX];
+    let rate = prop_oneof![
+        Just(RateLimit::Unlimited),
+        (number(), proptest::option::of(number()))
+            .prop_map(|(per_second, burst)| RateLimit::new(per_second, burst).unwrap()),
+    ];
+    // On the heap: the whole strategy of an account is too much for the stack of a test.
+    proptest::option::of(rate).boxed()
+}
+
+fn rates() -> impl Strategy<Value = Rates> {
+    (rate(), rate(), rate(), rate()).prop_map(|(messages_in, bytes_in, messages_out, bytes_out)| Rates {
+        messages_in,
+        bytes_in,
+        messages_out,
+        bytes_out,
     })
+}
+
+fn user_share() -> impl Strategy<Value = UserShare> {
+    let connections = proptest::option::of(limit());
+    (connections, rates()).prop_map(|(connections, rates)| UserShare { connections, rates })
+}
+
+/// With shares for the users of some of the account's keys.
+fn tollway(keys: Vec<PublicKey>) -> impl Strategy<Value = TollwayClaim> {
+    let keys = proptest::sample::subsequence(keys.clone(), 0..=keys.len());
+    let shares = keys.prop_flat_map(|keys| {
+        let shares = proptest::collection::vec(user_share(), keys.len());
+        shares.prop_map(move |shares| BTreeMap::from_iter(keys.iter().copied().zip(shares)))
+    });
+    (any::<u64>(), limit(), limit(), rates(), user_share(), shares).prop_map(
+        |(version, connections, subscriptions, rates, users, signing_keys)| TollwayClaim {
+            version,
+            limits: TollwayLimits {
+                connections,
+                subscriptions,
+            },
+            rates,
+            users,
+            signing_keys,
+        },
+    )
+}
+
+/// A subject, its signing keys, and perhaps our claim about them.
+fn keys_and_claim() -> impl Strategy<Value = (PublicKey, Vec<AccountSigningKey>, Option<TollwayClaim>)> {
+    let keys = (
+        key(KeyKind::Account),
+        proptest::collection::vec(signing_key(), 0..4),
+    );
+    keys.prop_flat_map(|(subject, signing_keys)| {
+        let known = signing_keys.iter().map(AccountSigningKey::key).chain([subject]);
+        let claim = proptest::option::of(tollway(known.collect()));
+        (Just(subject), Just(signing_keys), claim)
+    })
+    .boxed()
 }
 
 prop_compose! {
     fn account_claims()(
-        subject in key(KeyKind::Account),
+        (subject, signing_keys, tollway) in keys_and_claim(),
         name in ".{0,20}",
         issued_at: i64,
         (expires_at, not_before) in (time(), time()),
         limits in nats_limits(),
-        signing_keys in proptest::collection::vec(signing_key(), 0..4),
         all in proptest::option::of(any::<i64>()),
         users in proptest::collection::vec((key(KeyKind::User), any::<i64>()), 0..4),
         default_permissions in permissions(),
         auth_callout in proptest::option::of(callout()),
-        tollway in proptest::option::of(tollway()),
     ) -> AccountClaims {
         let revocations = Revocations { all, users: BTreeMap::from_iter(users) };
         AccountClaims {

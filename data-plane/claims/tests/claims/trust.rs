@@ -24,7 +24,7 @@ fn document(world: &World) -> AccountClaims {
         connections: Limit::Unlimited,
         subscriptions: Limit::Unlimited,
     };
-    claims.tollway = Some(TollwayClaim { version: 3, limits });
+    claims.tollway = Some(TollwayClaim::new(3, limits));
     claims
 }
 

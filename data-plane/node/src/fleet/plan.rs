@@ -338,7 +338,7 @@ mod tests {
             connections: Limit::Unlimited,
             subscriptions: Limit::Unlimited,
         };
-        claims.tollway = Some(TollwayClaim { version, limits });
+        claims.tollway = Some(TollwayClaim::new(version, limits));
         adjust(&mut claims);
         let statement = StatementClaims {
             issuer,
@@ -490,7 +490,7 @@ mod tests {
                     connections: Limit::AtMost(0),
                     subscriptions: Limit::AtMost(0),
                 };
-                claims.tollway = Some(TollwayClaim { version: 1, limits });
+                claims.tollway = Some(TollwayClaim::new(1, limits));
             }),
             document(4, 1),
         ]));

@@ -107,7 +107,7 @@ impl World {
             connections: tollway_claims::Limit::Unlimited,
             subscriptions: tollway_claims::Limit::Unlimited,
         };
-        claims.tollway = Some(TollwayClaim { version: 1, limits });
+        claims.tollway = Some(TollwayClaim::new(1, limits));
         let account = Account {
             signer,
             claims,

@@ -78,10 +78,7 @@ impl Account {
             connections: self.connections,
             subscriptions: Limit::Unlimited,
         };
-        claims.tollway = Some(TollwayClaim {
-            version: self.version,
-            limits,
-        });
+        claims.tollway = Some(TollwayClaim::new(self.version, limits));
         for (user, until) in &self.revoked {
             claims.revocations.revoke(*user, *until);
         }
