@@ -67,6 +67,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether the command line is that of a member of a fleet: it names its control plane, and without
+/// one there is nothing to be a member of.
+pub fn is_of_a_fleet(arguments: impl IntoIterator<Item = String>) -> bool {
+    arguments
+        .into_iter()
+        .any(|argument| argument == "--control-plane" || argument.starts_with("--control-plane="))
+}
+
 impl Cli {
     /// How to log.
     pub fn log_format(&self) -> LogFormat {
@@ -126,6 +134,15 @@ mod tests {
             .iter()
             .chain(arguments);
         Cli::try_parse_from(all).unwrap()
+    }
+
+    #[test]
+    fn a_control_plane_makes_a_member_of_a_fleet() {
+        let is = |line: &str| is_of_a_fleet(line.split(' ').map(str::to_owned));
+        assert!(is("tollway-node --data-dir d --control-plane h:1"));
+        assert!(is("tollway-node --control-plane=h:1 --data-dir d"));
+        assert!(!is("tollway-node"));
+        assert!(!is("tollway-node -p 4222 -js"));
     }
 
     #[test]

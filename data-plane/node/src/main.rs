@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tollway_node::cli::{Cli, log_start};
-use tollway_node::{broker, error_text, node};
+use tollway_node::cli::{self, Cli, log_start};
+use tollway_node::{broker, error_text, node, standalone};
 
 fn main() -> ExitCode {
+    if !cli::is_of_a_fleet(std::env::args()) {
+        return standalone::main(std::env::args().skip(1));
+    }
     let cli = Cli::parse();
     log_start(cli.log_format());
     match run(cli) {

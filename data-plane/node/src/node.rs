@@ -12,19 +12,19 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tollway_claims::{KeyKind, Signer};
 use uuid::Uuid;
 
-use crate::broker::{Broker, BrokerSettings, listener, runtime};
+use crate::broker::{Broker, BrokerSettings, listener};
+use crate::client_threads::ClientThreads;
 use crate::data_folder::{DataFolder, DataFolderError, Ports};
 use crate::error_text;
 use crate::fleet::{
     Configuration, EnrolError, EnrolmentTokenError, EnrolmentTokenSource, Identity, IdentityError,
     IdentityStore, LastKnownGood, LastKnownGoodError, Link, LinkParts, enrol,
 };
-use crate::monitor::Monitor;
+use crate::monitor::{FleetSide, Monitor, Side};
 use crate::open_files;
 use crate::status::NodeStatus;
 use crate::unix_clock::unix_now;
@@ -111,8 +111,12 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
     let Some(identity) = identity(&folder, &settings, &stop).await? else {
         return Ok(());
     };
-    let clients = Clients::start()?;
-    let client_listener = clients.listen(settings.listen)?;
+    let clients = ClientThreads::start().map_err(NodeError::Threads)?;
+    let client_listener = {
+        // Their threads wait for its events.
+        let _theirs = clients.runtime().enter();
+        listen(settings.listen, "NATS clients", "--listen")?
+    };
     let metrics_listener = listen(settings.metrics_listen, "health and metrics", "--metrics-listen")?;
     let ports = Ports {
         client: address_of(&client_listener)?,
@@ -152,8 +156,10 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
     status.listening_set(true);
     let monitor = Monitor {
         broker: broker.clone(),
-        status: status.clone(),
-        usage: usage.clone(),
+        side: Side::Fleet(Arc::new(FleetSide {
+            status: status.clone(),
+            usage: usage.clone(),
+        })),
     };
     let monitor = tokio::spawn(monitor.serve(metrics_listener));
     let nothing_more_counted = CancellationToken::new();
@@ -228,35 +234,6 @@ async fn identity(
     enrolled.save(folder)?;
     tracing::info!(node = enrolled.node_id, cell = enrolled.cell_id, "enrolled");
     Ok(Some(enrolled))
-}
-
-/// The runtime of the clients, which must not be dropped by a thread of another runtime.
-struct Clients(Option<Runtime>);
-
-impl Clients {
-    fn start() -> Result<Self, NodeError> {
-        runtime()
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(NodeError::Threads)
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.0.as_ref().expect("taken only when it is dropped")
-    }
-
-    /// Listens for clients; their threads then wait for its events.
-    fn listen(&self, address: SocketAddr) -> Result<TcpListener, NodeError> {
-        let _theirs = self.runtime().enter();
-        listen(address, "NATS clients", "--listen")
-    }
-}
-
-impl Drop for Clients {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 fn machine_name() -> String {

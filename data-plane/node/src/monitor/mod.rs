@@ -35,9 +35,24 @@ pub(crate) use self::listener::VISITORS_MAX;
 pub struct Monitor {
     /// The broker's own numbers.
     pub broker: Broker,
-    /// The fleet's side.
+    /// What there is beside the broker.
+    pub side: Side,
+}
+
+/// What runs beside the broker.
+#[derive(Clone)]
+pub enum Side {
+    /// A member of a fleet.
+    Fleet(Arc<FleetSide>),
+    /// Nothing: a node of its own.
+    Standalone,
+}
+
+/// What a member of a fleet has beside the broker.
+pub struct FleetSide {
+    /// Its standing with the control plane.
     pub status: Arc<NodeStatus>,
-    /// The journal's side.
+    /// The journal of the usage.
     pub usage: Arc<UsageMeter>,
 }
 
@@ -48,7 +63,7 @@ impl Monitor {
         registry.register_collector(Box::new(self.clone()));
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(readyz).with_state(self.status))
+            .route("/readyz", get(readyz).with_state(self.side))
             .route("/metrics", get(metrics).with_state(Arc::new(registry)));
         // It returns only when the listener fails for good, and then clients are still served.
         if let Err(error) = axum::serve(BoundedListener::new(listener), router).await {
@@ -57,8 +72,13 @@ impl Monitor {
     }
 }
 
-async fn readyz(State(status): State<Arc<NodeStatus>>) -> (StatusCode, String) {
-    match status.not_ready() {
+async fn readyz(State(side): State<Side>) -> (StatusCode, String) {
+    let not_ready = match &side {
+        Side::Fleet(fleet) => fleet.status.not_ready(),
+        // It listens for clients before it answers here.
+        Side::Standalone => None,
+    };
+    match not_ready {
         None => (StatusCode::OK, "ready\n".to_owned()),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
@@ -133,6 +153,15 @@ impl Collector for Monitor {
             metrics.counters(name, help, "account", values)?;
         }
 
+        if let Side::Fleet(fleet) = &self.side {
+            fleet.encode(&mut metrics)?;
+        }
+        Ok(())
+    }
+}
+
+impl FleetSide {
+    fn encode(&self, metrics: &mut Encoder<'_>) -> fmt::Result {
         metrics.gauge(
             "fleet_connected",
             "Whether the stream to the control plane is open",

@@ -1,0 +1,127 @@
+//! Accounts of a configuration, as documents that nobody signed.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+use tollway_claims::{AccountClaims, KeyKind, Limit, PublicKey, TollwayClaim, TollwayLimits};
+use tollway_conf::{GLOBAL_ACCOUNT, ServerConfig};
+
+use crate::broker::ConfiguredAccount;
+
+/// The account that is there for the node itself.
+pub(super) const SYSTEM_ACCOUNT: &str = "$SYS";
+
+/// Why accounts cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidAccounts {
+    /// Two names stand for one account.
+    #[error("the accounts {0:?} and {1:?} have the same nkey")]
+    SameKey(String, String),
+}
+
+/// The accounts of a file, with those that are always there.
+pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<ConfiguredAccount>, InvalidAccounts> {
+    let mut accounts: Vec<ConfiguredAccount> = Vec::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for account in &file.accounts {
+        let mut claims = claims(key_of(file, &account.name), &account.name, now);
+        let limits = &mut claims.limits;
+        limits.connections = account.limits.connections.unwrap_or(Limit::Unlimited);
+        limits.subscriptions = account.limits.subscriptions.unwrap_or(Limit::Unlimited);
+        limits.payload = account.limits.payload.unwrap_or(Limit::Unlimited);
+        limits.leaf_nodes = account.limits.leaf_nodes.unwrap_or(Limit::Unlimited);
+        if let Some(other) = accounts
+            .iter()
+            .find(|other| other.claims.subject == claims.subject)
+        {
+            return Err(InvalidAccounts::SameKey(other.name.clone(), account.name.clone()));
+        }
+        names.insert(&account.name);
+        accounts.push(ConfiguredAccount {
+            name: account.name.clone(),
+            claims,
+        });
+    }
+    let system = (file.no_system_account != Some(true)).then_some(SYSTEM_ACCOUNT);
+    for name in [Some(GLOBAL_ACCOUNT), system].into_iter().flatten() {
+        if !names.contains(name) {
+            accounts.push(ConfiguredAccount {
+                name: name.to_owned(),
+                claims: claims(key_of(file, name), name, now),
+            });
+        }
+    }
+    for account in &mut accounts {
+        limit_by_server(&mut account.claims, file);
+    }
+    Ok(accounts)
+}
+
+/// What holds for every account, whoever described it: subscriptions are limited per connection,
+/// as on a stock server, unless the account's document has a total of ours.
+pub(super) fn limit_by_server(claims: &mut AccountClaims, file: &ServerConfig) {
+    let of_server = file.limits.max_subscriptions.unwrap_or(Limit::Unlimited);
+    claims.limits.subscriptions = claims.limits.subscriptions.min(of_server);
+    let limits = TollwayLimits {
+        connections: Limit::Unlimited,
+        subscriptions: Limit::Unlimited,
+    };
+    claims.tollway.get_or_insert(TollwayClaim::new(0, limits));
+}
+
+/// The key that an account of a file is kept under.
+pub(super) fn key_of(file: &ServerConfig, name: &str) -> PublicKey {
+    let own = file.accounts.iter().find(|account| account.name == name);
+    own.and_then(|account| account.nkey)
+        .unwrap_or_else(|| made_up(KeyKind::Account, name))
+}
+
+/// A key that stays the same as long as the name does, and whose seed nobody has.
+fn made_up(kind: KeyKind, name: &str) -> PublicKey {
+    let mut digest = Sha256::new();
+    digest.update(b"tollway: an account of a configuration, by its name\0");
+    digest.update(name.as_bytes());
+    PublicKey::from_bytes(kind, digest.finalize().into())
+}
+
+fn claims(key: PublicKey, name: &str, now: i64) -> AccountClaims {
+    AccountClaims::new(made_up(KeyKind::Operator, "the file"), key, name, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> ServerConfig {
+        let tree = tollway_conf::Tree::parse("t.conf", text.as_bytes(), &mut tollway_conf::Nothing).unwrap();
+        ServerConfig::from_tree(&tree).unwrap()
+    }
+
+    #[test]
+    fn accounts_keep_their_keys_as_long_as_their_names() {
+        let before = file("accounts { A {}, B {} }");
+        let after = file("accounts { B {}, C {} }");
+        assert_eq!(key_of(&before, "B"), key_of(&after, "B"));
+        assert_ne!(key_of(&before, "A"), key_of(&before, "B"));
+        assert_eq!(key_of(&before, "A").kind(), KeyKind::Account);
+    }
+
+    #[test]
+    fn limits_of_an_account_are_within_those_of_the_server() {
+        let file = file(
+            "max_subscriptions: 10\naccounts { A { limits { max_subs: 5, max_conn: 2 } }, B { limits { max_subs: 50 } } }",
+        );
+        let accounts = configured(&file, 0).unwrap();
+        let of = |name: &str| {
+            let account = accounts.iter().find(|account| account.name == name).unwrap();
+            (
+                account.claims.limits.subscriptions,
+                account.claims.limits.connections,
+            )
+        };
+        assert_eq!(of("A"), (Limit::AtMost(5), Limit::AtMost(2)));
+        assert_eq!(of("B"), (Limit::AtMost(10), Limit::Unlimited));
+        assert_eq!(of("$G"), (Limit::AtMost(10), Limit::Unlimited));
+        assert_eq!(of("$SYS").0, Limit::AtMost(10));
+    }
+}

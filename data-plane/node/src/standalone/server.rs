@@ -1,0 +1,330 @@
+//! A node of its own, from its start to its end.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tollway_claims::{KeyKind, Signer};
+
+use super::configuration::{Address, Configuration, ConfigurationError};
+use super::flags::Flags;
+use super::log::{Log, LogError};
+use super::ports_file::{PortsFile, write_pid};
+use crate::broker::{Broker, PROTOCOL_VERSION, listener, operator_runtime};
+use crate::client_threads::ClientThreads;
+use crate::monitor::{Monitor, Side};
+use crate::unix_clock::unix_now;
+use crate::{error_text, open_files};
+
+/// Why a node of its own did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StandaloneError {
+    /// What it is told.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// Where it logs to.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A port cannot be had.
+    #[error("cannot listen on {host}:{port} for {purpose}")]
+    Listen {
+        /// The address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What for.
+        purpose: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that others wait for.
+    #[error("cannot write {path}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// No key can be made.
+    #[error("this machine has no source of random numbers")]
+    Random,
+    /// The operating system refuses threads or signals.
+    #[error("cannot start the threads that serve clients")]
+    Threads(#[source] io::Error),
+    /// A part that should run as long as the node ended before.
+    #[error("the broker failed")]
+    Broker(#[source] tokio::task::JoinError),
+}
+
+/// Runs until a signal ends it.
+pub(super) fn start(flags: Flags) -> Result<(), StandaloneError> {
+    // First: a parent that ends from here on takes us with it.
+    #[cfg(target_os = "linux")]
+    if flags.end_with_parent {
+        let term = rustix::process::Signal::TERM;
+        rustix::process::set_parent_process_death_signal(Some(term))
+            .map_err(|error| StandaloneError::Threads(error.into()))?;
+    }
+    // Before there is a log: what is wrong with it is for whoever starts the program.
+    let configuration = Configuration::load(&flags, unix_now())?;
+    let log = Log::start(&configuration.log)?;
+    let runtime = operator_runtime().map_err(StandaloneError::Threads)?;
+    runtime.block_on(run(flags, configuration, log))
+}
+
+async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(), StandaloneError> {
+    let mut signals = Signals::new().map_err(StandaloneError::Threads)?;
+    open_files::raise();
+    let server_id = server_id()?;
+    tracing::info!("Starting tollway-node");
+    tracing::info!(
+        "  Version:  {} (as nats-server {PROTOCOL_VERSION})",
+        env!("CARGO_PKG_VERSION")
+    );
+    tracing::info!(
+        "  Name:     {}",
+        configuration.server_name.as_deref().unwrap_or(&server_id)
+    );
+    tracing::info!("  ID:       {server_id}");
+    if let Some(path) = &flags.config {
+        tracing::info!("Using configuration file: {path} ({})", configuration.digest);
+    }
+    for notice in &configuration.notices {
+        tracing::warn!("{notice}");
+    }
+
+    let threads = ClientThreads::start().map_err(StandaloneError::Threads)?;
+    let clients = {
+        let _theirs = threads.runtime().enter();
+        listen(&configuration.clients, "NATS clients")?
+    };
+    let monitoring = configuration.monitoring.as_ref();
+    let monitoring = monitoring
+        .map(|address| listen(address, "monitoring"))
+        .transpose()?;
+    let client_address = address_of(&clients)?;
+    let monitoring_address = monitoring.as_ref().map(address_of).transpose()?;
+    if let Some(path) = &configuration.pid_file {
+        write_pid(path).map_err(file(path))?;
+    }
+
+    let broker = Broker::new(configuration.broker_settings(server_id, client_address.port()));
+    let mut running = Running {
+        flags,
+        broker,
+        log,
+        configuration,
+    };
+    running.put_in_force();
+    let stop = CancellationToken::new();
+    let serving = threads.runtime().spawn({
+        let (broker, stop) = (running.broker.clone(), stop.child_token());
+        async move { broker.serve(clients, stop).await }
+    });
+    if let (Some(listener), Some(address)) = (monitoring, &running.configuration.monitoring) {
+        let port = monitoring_address.map_or(address.port, |bound| bound.port());
+        tracing::info!("Starting http monitor on {}", shown(&address.host, port));
+        let monitor = Monitor {
+            broker: running.broker.clone(),
+            side: Side::Standalone,
+        };
+        tokio::spawn(monitor.serve(listener));
+    }
+    let host = &running.configuration.clients.host;
+    tracing::info!(
+        "Listening for client connections on {}",
+        shown(host, client_address.port())
+    );
+    let folder = running.configuration.ports_file_dir.as_ref();
+    let ports_file = folder
+        .map(|folder| PortsFile::write(folder, client_address, monitoring_address).map_err(file(folder)));
+    let ports_file = ports_file.transpose()?;
+    tracing::info!("Server is ready");
+    if running.configuration.is_open && !client_address.ip().is_loopback() {
+        tracing::warn!(
+            "Anybody who reaches this address may connect: no user, token or operator is configured"
+        );
+    }
+
+    running.until_told(&mut signals).await;
+    tracing::info!("Initiating Shutdown...");
+    stop.cancel();
+    let served = serving.await;
+    drop(ports_file);
+    tracing::info!("Server Exiting..");
+    served.map_err(StandaloneError::Broker)
+}
+
+/// A node of its own that serves.
+struct Running {
+    flags: Flags,
+    broker: Broker,
+    log: Log,
+    configuration: Configuration,
+}
+
+impl Running {
+    /// Does what signals say, until one says to end.
+    async fn until_told(&mut self, signals: &mut Signals) {
+        loop {
+            match signals.next().await {
+                Told::End(name) => {
+                    tracing::info!("Trapped {name:?} signal");
+                    return;
+                }
+                Told::LameDuck => {
+                    tracing::info!("Entering lame duck mode, stop accepting new clients");
+                    return;
+                }
+                Told::Reload => {
+                    tracing::info!("Trapped \"hangup\" signal");
+                    self.reload();
+                }
+                Told::Reopen => match self.log.reopen(&self.configuration.log) {
+                    Ok(()) => tracing::info!("File log re-opened"),
+                    Err(error) => tracing::error!("{}", error_text::chain(&error)),
+                },
+            }
+        }
+    }
+
+    /// Reads the file again. What is wrong with it leaves everything as it is.
+    fn reload(&mut self) {
+        if self.flags.config.is_none() {
+            tracing::error!(
+                "Failed to reload server configuration: can only reload config when a file is provided using -c or --config"
+            );
+            return;
+        }
+        let loaded = Configuration::load(&self.flags, unix_now());
+        let loaded = loaded
+            .map_err(|error| error_text::chain(&error))
+            .and_then(|configuration| {
+                let changed = self.log.change(&configuration.log);
+                changed
+                    .map(|()| configuration)
+                    .map_err(|error| error_text::chain(&error))
+            });
+        let configuration = match loaded {
+            Ok(configuration) => configuration,
+            Err(error) => {
+                tracing::error!("Failed to reload server configuration: {error}");
+                return;
+            }
+        };
+        for notice in &configuration.notices {
+            tracing::warn!("{notice}");
+        }
+        for what in self.configuration.needs_a_restart(&configuration) {
+            tracing::warn!("Reloaded: {what} changed, which counts after a restart");
+        }
+        self.configuration = configuration;
+        self.put_in_force();
+        tracing::info!("Reloaded server configuration");
+    }
+
+    fn put_in_force(&mut self) {
+        let accounts = std::mem::take(&mut self.configuration.accounts);
+        let authority = self.configuration.authority.take();
+        if let Some(authority) = authority {
+            self.broker.configure(authority, accounts, unix_now());
+        }
+    }
+}
+
+/// What signals say.
+enum Told {
+    End(&'static str),
+    LameDuck,
+    Reload,
+    Reopen,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    reopen: Signal,
+    lame_duck: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            lame_duck: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::End("interrupt"),
+            _ = self.terminate.recv() => Told::End("terminated"),
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.reopen.recv() => Told::Reopen,
+            _ = self.lame_duck.recv() => Told::LameDuck,
+        }
+    }
+}
+
+/// As with stock servers, the server's id is new at each start.
+fn server_id() -> Result<String, StandaloneError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| StandaloneError::Random)?;
+    Ok(Signer::generate(KeyKind::Server, random).public().to_string())
+}
+
+/// Listens on the first address of a name that can be had. All addresses are those of IPv6 too,
+/// where the machine has it.
+fn listen(address: &Address, purpose: &'static str) -> Result<TcpListener, StandaloneError> {
+    let failed = |source| StandaloneError::Listen {
+        host: address.host.clone(),
+        port: address.port,
+        purpose,
+        source,
+    };
+    let candidates: Vec<SocketAddr> = match address.host.as_str() {
+        "" | "0.0.0.0" | "::" => [
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ]
+        .map(|ip| SocketAddr::new(ip, address.port))
+        .into(),
+        host => (host, address.port).to_socket_addrs().map_err(failed)?.collect(),
+    };
+    let mut refused = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for candidate in candidates {
+        match listener::bind(candidate) {
+            Ok(listener) => return Ok(listener),
+            // Taken is taken: the other family must not hide that.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(failed(error)),
+            Err(error) => refused = error,
+        }
+    }
+    Err(failed(refused))
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, StandaloneError> {
+    listener.local_addr().map_err(StandaloneError::Threads)
+}
+
+fn file(path: &str) -> impl FnOnce(io::Error) -> StandaloneError {
+    let path = path.to_owned();
+    move |source| StandaloneError::File { path, source }
+}
+
+/// An address as Go writes it.
+fn shown(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
