@@ -38,6 +38,7 @@ pub async fn create(
     let token = UserTokenSource {
         account: public_key(account.public_key.as_str())?,
         name: user.name.as_str().to_owned(),
+        user: Some(user.id),
         permissions: user.permissions,
         expires_at: expires_at.map(|at| at.unix_timestamp()),
         connection_types: Vec::new(),

@@ -40,6 +40,7 @@ pub async fn request(
     let token = UserTokenSource {
         account: public_key(account.public_key.as_str())?,
         name: format!("tollway {}", op.principal().actor()),
+        user: None,
         permissions: Permissions::default(),
         expires_at: Some(op.now().unix_timestamp() + REQUEST_JWT_SECONDS),
         connection_types: vec![IN_PROCESS.to_owned()],

@@ -22,10 +22,11 @@ pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<
     let mut tx = op.app().datastore().begin(&scope).await?;
     let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
     let account_key = public_key(account.public_key.as_str())?;
-    check_credentials_fit(account_key, &name, &permissions, op.now().unix_timestamp())?;
+    let id = UserId::new(op.unix_ms(), random_array());
+    check_credentials_fit(account_key, id, &name, &permissions, op.now().unix_timestamp())?;
     let user = tx
         .user_insert(&NewUser {
-            id: UserId::new(op.unix_ms(), random_array()),
+            id,
             account_id: account.id,
             name,
             permissions,
@@ -43,6 +44,7 @@ pub async fn create(op: &OpContext, account: &str, new: api::NewUser) -> Result<
 /// thrown away, and whose signature it is changes no length.
 fn check_credentials_fit(
     account: PublicKey,
+    user: UserId,
     name: &Name,
     permissions: &Permissions,
     now: i64,
@@ -50,6 +52,7 @@ fn check_credentials_fit(
     let token = UserTokenSource {
         account,
         name: name.as_str().to_owned(),
+        user: Some(user),
         permissions: permissions.clone(),
         // Credentials with an end are the longer ones.
         expires_at: Some(now),

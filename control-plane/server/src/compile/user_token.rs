@@ -4,6 +4,7 @@ use tollway_claims::{
     ConnectionType, EncodeError, KeyKind, Permissions, PublicKey, ResponsePermission, Rules, Signer,
     UserClaims, UserCreds,
 };
+use tollway_model::UserId;
 
 use crate::{bounds::USER_JWT_BYTES_MAX, secrets::random_array};
 
@@ -17,6 +18,8 @@ pub struct UserTokenSource {
     pub account: PublicKey,
     /// For people.
     pub name: String,
+    /// Whose credentials they are: a limit per user is shared by all that were issued for it.
+    pub user: Option<UserId>,
     /// What the user may do.
     pub permissions: tollway_model::Permissions,
     /// From when on it is void, seconds since 1970; `None` is no end.
@@ -51,6 +54,7 @@ impl UserTokenSource {
         let signer = Signer::generate(KeyKind::User, random_array());
         let mut claims = UserClaims::new(account.public(), signer.public(), &self.name, now);
         claims.issuer_account = Some(self.account);
+        claims.user = self.user.map(|user| user.to_string());
         claims.expires_at = self.expires_at;
         claims.limits.permissions = claimed(&self.permissions);
         claims
@@ -99,6 +103,7 @@ mod tests {
         UserTokenSource {
             account: account.public(),
             name: "worker".into(),
+            user: Some(UserId::new(1, [7; 10])),
             permissions: permissions(PermissionLists::default()),
             expires_at: Some(2_000),
             connection_types: Vec::new(),
@@ -143,6 +148,16 @@ mod tests {
         let account = Signer::generate(KeyKind::Account, [2; 32]);
         let key = || source(&account).issue(&account, 1_000).unwrap().signer.public();
         assert_ne!(key(), key());
+    }
+
+    #[test]
+    fn all_issuances_of_a_user_say_whose_they_are() {
+        let account = Signer::generate(KeyKind::Account, [2; 32]);
+        let source = source(&account);
+        for _ in 0..2 {
+            let claims = UserClaims::decode(&source.issue(&account, 1_000).unwrap().jwt).unwrap();
+            assert_eq!(claims.user, source.user.map(|user| user.to_string()));
+        }
     }
 
     #[test]
