@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 
-/// Measures Tollway's node beside the real server, or beside an earlier build of itself.
+/// Measures Tollway's node beside the real server, or beside an earlier build of the node.
 #[derive(Debug, Parser)]
 #[command(name = "tollway-bench", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -20,12 +20,6 @@ pub(crate) struct Cli {
 /// What the program does for itself.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serves as the node, with the documents in a folder; the benchmark starts this.
-    #[command(hide = true)]
-    ServeNode {
-        /// Where the benchmark left the documents.
-        folder: PathBuf,
-    },
     /// Becomes another program that ends with its parent; the benchmark starts this.
     #[command(hide = true)]
     Child {
@@ -44,7 +38,10 @@ pub(crate) struct Options {
     /// The real server's program.
     #[arg(long, env = "TOLLWAY_BENCH_NATS_SERVER", value_name = "PROGRAM")]
     pub(crate) nats_server: Option<PathBuf>,
-    /// Compare with an earlier build of this program instead of the real server.
+    /// The node's program; `tollway-node` beside this one when absent.
+    #[arg(long, env = "TOLLWAY_BENCH_NODE", value_name = "PROGRAM")]
+    pub(crate) node: Option<PathBuf>,
+    /// Compare with an earlier build of the node instead of the real server.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) before: Option<PathBuf>,
     /// Seconds of load in each run.

@@ -3,7 +3,7 @@
 //! ```text
 //!  this process                         │ started afresh for each run
 //!  scenario ─▶ load: publishers ────────┼─▶ the real server     A
-//!      │             receivers  ◀───────┼── serve-node          B     in the order A B B A A B B A …
+//!      │             receivers  ◀───────┼── tollway-node        B     in the order A B B A A B B A …
 //!      ▼                                │
 //!  sample ─▶ comparison ─▶ report       │ /proc: its time on processors, its memory
 //! ```
@@ -14,15 +14,15 @@ mod child;
 mod cli;
 mod client;
 mod comparison;
+mod configuration;
 mod load;
 mod machine;
+mod open_files;
 mod process;
-mod real_server;
 mod report;
 mod runs;
 mod sample;
 mod scenario;
-mod serve_node;
 mod server;
 mod statistics;
 mod tenancy;
@@ -37,7 +37,6 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Some(Command::ServeNode { folder }) => serve_node::run(&folder),
         Some(Command::Child { core, words }) => child::run(core, &words),
         None => runs::run(&cli.options),
     };

@@ -6,12 +6,12 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use tollway_node::open_files;
 
 use crate::child;
 use crate::cli::Options;
 use crate::comparison::{Comparison, Pair};
 use crate::machine::Machine;
+use crate::open_files;
 use crate::report::Report;
 use crate::sample::{Metric, Sample};
 use crate::scenario::{self, Scenario, Stage};
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let contest = Contest::new(options, &machine)?;
     let mut report = Report::new(machine, &contest.other, &contest.node, options)?;
     say(&format!("{report}"));
-    open_files::raise();
+    open_files::raise()?;
     for (name, scenario) in &scenarios {
         let comparison = contest.compare(name, scenario.as_ref());
         if let Some(failure) = &comparison.failure {
@@ -77,16 +77,24 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 impl Contest {
     fn new(options: &Options, machine: &Machine) -> anyhow::Result<Self> {
-        let node = Program::Node(std::env::current_exe().context("cannot find this program")?);
-        let other = match (&options.before, &options.nats_server) {
-            (Some(before), _) => {
-                Program::Node(fs::canonicalize(before).with_context(|| before.display().to_string())?)
-            }
-            (None, Some(program)) => Program::Real(program.clone()),
+        let node = match &options.node {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()
+                .context("cannot find this program")?
+                .with_file_name("tollway-node"),
+        };
+        let (path, is_real) = match (&options.before, &options.nats_server) {
+            (Some(before), _) => (before.clone(), false),
+            (None, Some(real)) => (real.clone(), true),
             (None, None) => bail!(
                 "name the real server's program with --nats-server or TOLLWAY_BENCH_NATS_SERVER, \
-                 or an earlier build of this program with --before"
+                 or an earlier build of the node with --before"
             ),
+        };
+        let other = Program { path, is_real };
+        let node = Program {
+            path: node,
+            is_real: false,
         };
         let mut place = Place::default();
         if options.pin {
@@ -129,11 +137,11 @@ impl Contest {
     fn pair(&self, name: &str, scenario: &dyn Scenario, node_first: bool) -> anyhow::Result<Pair> {
         if scenario.needs_flood_rate() && self.flood_rate.get().is_none() {
             let (flood, rate) = scenario::flood();
-            let tenancy = Tenancy::new(flood.accounts())?;
+            let tenancy = Tenancy::new(&flood.accounts())?;
             let sample = self.once("flood's rate", flood.as_ref(), &self.other, &tenancy)?;
             self.flood_rate.set(sample.get(rate));
         }
-        let tenancy = Tenancy::new(scenario.accounts())?;
+        let tenancy = Tenancy::new(&scenario.accounts())?;
         let once = |program: &Program| self.once(name, scenario, program, &tenancy);
         Ok(if node_first {
             let node = once(&self.node)?;

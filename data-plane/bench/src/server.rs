@@ -1,9 +1,8 @@
 //! A server under measurement: which program it is, and one running process of it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,17 +11,16 @@ use tempfile::TempDir;
 
 use crate::process::{Memory, ProcessorTime};
 use crate::tenancy::Tenancy;
-use crate::{child, real_server, serve_node};
+use crate::{child, configuration};
 
 const READY: Duration = Duration::from_secs(30);
 
-/// A program that can be measured.
+/// A program that can be measured: it reads the same configuration as the others.
 #[derive(Debug, Clone)]
-pub(crate) enum Program {
-    /// The real server.
-    Real(PathBuf),
-    /// `tollway-bench`, this one or an earlier build, whose `serve-node` is our node.
-    Node(PathBuf),
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// Whether it is the real server, which knows nothing of what accounts say to our node alone.
+    pub(crate) is_real: bool,
 }
 
 /// What both servers of a comparison have in common.
@@ -43,77 +41,36 @@ impl Program {
     /// Starts it with a folder of its own, and waits until it listens.
     pub(crate) fn start(&self, tenancy: &Tenancy, place: Place) -> anyhow::Result<Server> {
         let folder = tempfile::Builder::new().prefix("tollway-bench-").tempdir()?;
-        match self {
-            Self::Real(program) => start_real(program, tenancy, place, folder),
-            Self::Node(program) => start_node(program, tenancy, place, folder),
-        }
-        .with_context(|| format!("cannot start {self}"))
+        let configuration = configuration::prepare(folder.path(), tenancy)?;
+        let mut command = child::command(&self.path, place.core)?;
+        command.arg("-c").arg(configuration).stdout(Stdio::null());
+        let process = spawn(command, &folder).with_context(|| format!("cannot start {self}"))?;
+        let mut server = Server::new(process, folder);
+        server
+            .wait_until_ready()
+            .with_context(|| format!("cannot start {self}"))?;
+        Ok(server)
     }
 
     /// Its file's name, for lines of progress.
     pub(crate) fn short_name(&self) -> String {
-        let (Self::Real(program) | Self::Node(program)) = self;
-        program
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// What it says about its version.
     pub(crate) fn version(&self) -> anyhow::Result<String> {
-        let (Self::Real(program) | Self::Node(program)) = self;
-        let output = Command::new(program)
+        let output = Command::new(&self.path)
             .arg("--version")
             .output()
-            .with_context(|| format!("cannot run {}", program.display()))?;
+            .with_context(|| format!("cannot run {self}"))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 }
 
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Real(program) | Self::Node(program)) = self;
-        program.display().fmt(f)
-    }
-}
-
-fn start_node(program: &Path, tenancy: &Tenancy, place: Place, folder: TempDir) -> anyhow::Result<Server> {
-    serve_node::prepare(folder.path(), tenancy)?;
-    let mut command = child::command(program, place.core)?;
-    command
-        .arg("serve-node")
-        .arg(folder.path())
-        .stdout(Stdio::piped());
-    let mut process = spawn(command, &folder)?;
-    let stdout = process.stdout.take().context("its output was asked for")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let Ok(port) = line.trim().parse() else {
-        // It is ending, or it is no program of ours.
-        let _ = process.kill();
-        let _ = process.wait();
-        bail!("it did not say its port; it logged: {}", log(&folder));
-    };
-    Ok(Server::new(process, port, folder))
-}
-
-fn start_real(program: &Path, tenancy: &Tenancy, place: Place, folder: TempDir) -> anyhow::Result<Server> {
-    let configuration = real_server::prepare(folder.path(), tenancy)?;
-    let mut command = child::command(program, place.core)?;
-    command.arg("-c").arg(configuration).stdout(Stdio::null());
-    let mut server = Server::new(spawn(command, &folder)?, 0, folder);
-    let until = Instant::now() + READY;
-    loop {
-        if let Some(port) = real_server::port(server.folder.path())? {
-            server.address.set_port(port);
-            return Ok(server);
-        }
-        if let Some(status) = server.process.try_wait()? {
-            bail!("it ended ({status}); it logged: {}", server.log());
-        }
-        if Instant::now() > until {
-            bail!("it did not listen in {READY:?}; it logged: {}", server.log());
-        }
-        std::thread::sleep(Duration::from_millis(5));
+        self.path.display().fmt(f)
     }
 }
 
@@ -131,11 +88,28 @@ fn log(folder: &TempDir) -> String {
 }
 
 impl Server {
-    fn new(process: Child, port: u16, folder: TempDir) -> Self {
+    fn new(process: Child, folder: TempDir) -> Self {
         Self {
             process,
-            address: ([127, 0, 0, 1], port).into(),
+            address: ([127, 0, 0, 1], 0).into(),
             folder,
+        }
+    }
+
+    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + READY;
+        loop {
+            if let Some(port) = configuration::port(self.folder.path())? {
+                self.address.set_port(port);
+                return Ok(());
+            }
+            if let Some(status) = self.process.try_wait()? {
+                bail!("it ended ({status}); it logged: {}", self.log());
+            }
+            if Instant::now() > until {
+                bail!("it did not listen in {READY:?}; it logged: {}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -3,11 +3,12 @@
 //! Every account has limits and every user has permissions, all of them wide enough for the load, so
 //! that both servers have to ask on each message what a real tenant's messages would make them ask.
 
+use std::num::NonZeroU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tollway_claims::{
-    AccountClaims, EncodeError, KeyKind, Limit, NatsLimits, OperatorClaims, Permissions, Rules, Signer,
-    StatementClaims, TollwayClaim, TollwayLimits, UserClaims,
+    AccountClaims, EncodeError, KeyKind, Limit, NatsLimits, OperatorClaims, Permissions, Rate, RateLimit,
+    Rates, Rules, Signer, TollwayClaim, TollwayLimits, UserClaims,
 };
 
 /// Under this the load is published and subscribed to.
@@ -17,6 +18,8 @@ pub(crate) const ROOT: &str = "bench";
 const CONNECTIONS_MAX: u64 = 60_000;
 const SUBSCRIPTIONS_MAX: u64 = 1_000_000;
 const PAYLOAD_MAX: u64 = 1024 * 1024;
+/// Messages and bytes a second, in each direction.
+const RATE_MAX: u64 = 1_000_000_000_000;
 
 /// What a client shows when it connects.
 pub(crate) struct Creds {
@@ -27,10 +30,8 @@ pub(crate) struct Creds {
 /// One account: its documents, and the key that signs its users.
 pub(crate) struct Account {
     signer: Signer,
-    /// The account's JWT, which both servers read.
+    /// The account's JWT. The real server passes over what it says to our node alone.
     pub(crate) jwt: String,
-    /// What the operator says to our node beside it.
-    pub(crate) statement: String,
 }
 
 impl Account {
@@ -58,22 +59,34 @@ pub(crate) struct Tenancy {
 }
 
 impl Tenancy {
-    pub(crate) fn new(accounts: usize) -> anyhow::Result<Self> {
+    /// Accounts that may publish so many messages a second; as many as any load when absent.
+    pub(crate) fn new(rates: &[Option<u64>]) -> anyhow::Result<Self> {
         let now = now()?;
         let operator = Signer::generate(KeyKind::Operator, random()?);
-        let account = |number| -> anyhow::Result<Account> {
+        let account = |(number, rate): (usize, &Option<u64>)| -> anyhow::Result<Account> {
             let signer = Signer::generate(KeyKind::Account, random()?);
-            Ok(account(&operator, signer, &format!("account-{number}"), now)?)
+            Ok(account(
+                &operator,
+                signer,
+                &format!("account-{number}"),
+                *rate,
+                now,
+            )?)
         };
         Ok(Self {
             operator: OperatorClaims::new(operator.public(), "bench", now).encode(&operator)?,
-            accounts: (0..accounts).map(account).collect::<Result<_, _>>()?,
+            accounts: rates.iter().enumerate().map(account).collect::<Result<_, _>>()?,
         })
     }
 }
 
-fn account(operator: &Signer, signer: Signer, name: &str, now: i64) -> Result<Account, EncodeError> {
-    let version = 1;
+fn account(
+    operator: &Signer,
+    signer: Signer,
+    name: &str,
+    messages_in: Option<u64>,
+    now: i64,
+) -> Result<Account, EncodeError> {
     let mut claims = AccountClaims::new(operator.public(), signer.public(), name, now);
     claims.limits = NatsLimits {
         subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
@@ -81,21 +94,23 @@ fn account(operator: &Signer, signer: Signer, name: &str, now: i64) -> Result<Ac
         connections: Limit::AtMost(CONNECTIONS_MAX),
         ..NatsLimits::unlimited()
     };
-    let limits = TollwayLimits {
-        connections: Limit::AtMost(CONNECTIONS_MAX),
-        subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
+    let mut tollway = TollwayClaim::new(
+        1,
+        TollwayLimits {
+            connections: Limit::AtMost(CONNECTIONS_MAX),
+            subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
+        },
+    );
+    let rate = |rate: u64| NonZeroU64::new(rate).map(|rate| RateLimit::AtMost(Rate::per_second(rate)));
+    tollway.rates = Rates {
+        messages_in: rate(messages_in.unwrap_or(RATE_MAX)),
+        bytes_in: rate(RATE_MAX),
+        messages_out: rate(RATE_MAX),
+        bytes_out: rate(RATE_MAX),
     };
-    claims.tollway = Some(TollwayClaim::new(version, limits));
-    let statement = StatementClaims {
-        issuer: operator.public(),
-        subject: signer.public(),
-        issued_at: now,
-        version,
-        suspended: None,
-    };
+    claims.tollway = Some(tollway);
     Ok(Account {
         jwt: claims.encode(operator)?,
-        statement: statement.encode(operator)?,
         signer,
     })
 }
@@ -121,7 +136,7 @@ fn random() -> anyhow::Result<[u8; 32]> {
 }
 
 /// Seconds since 1970.
-pub(crate) fn now() -> anyhow::Result<i64> {
+fn now() -> anyhow::Result<i64> {
     Ok(i64::try_from(
         SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
     )?)

@@ -17,7 +17,7 @@ use crate::server::{Place, Program, Server};
 use crate::tenancy::Tenancy;
 
 use idle::Idle;
-use neighbour::{Neighbour, Strength};
+use neighbour::{Flood, Neighbour};
 use request::Request;
 use storm::Storm;
 use stream::Stream;
@@ -52,9 +52,10 @@ impl Stage<'_> {
 
 /// Work for one server.
 pub(crate) trait Scenario {
-    /// How many accounts the servers are to have.
-    fn accounts(&self) -> usize {
-        1
+    /// The accounts that the servers are to have: how many messages a second each may publish, when
+    /// that is to be felt.
+    fn accounts(&self) -> Vec<Option<u64>> {
+        vec![None]
     }
 
     /// Whether it has to be told what the other server moves when nothing holds the flood.
@@ -71,7 +72,7 @@ pub(crate) trait Scenario {
 pub(crate) fn flood() -> (Box<dyn Scenario>, Metric) {
     let neighbour = Neighbour {
         flooders: 1,
-        strength: Strength::Free,
+        flood: Flood::Free,
         apart: false,
     };
     (Box::new(neighbour), Metric::FloodRate)
@@ -79,10 +80,10 @@ pub(crate) fn flood() -> (Box<dyn Scenario>, Metric) {
 
 /// All scenarios with their names, in the order of the table.
 pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
-    let neighbour = |flooders, strength, apart| -> Box<dyn Scenario> {
+    let neighbour = |flooders, flood, apart| -> Box<dyn Scenario> {
         Box::new(Neighbour {
             flooders,
-            strength,
+            flood,
             apart,
         })
     };
@@ -118,9 +119,10 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
                 again: false,
             }),
         ),
-        ("neighbour-1", neighbour(1, Strength::Free, false)),
-        ("neighbour-50", neighbour(50, Strength::Free, false)),
-        ("neighbour-held", neighbour(1, Strength::Held, false)),
-        ("neighbour-apart", neighbour(1, Strength::Free, true)),
+        ("neighbour-1", neighbour(1, Flood::Free, false)),
+        ("neighbour-50", neighbour(50, Flood::Free, false)),
+        ("neighbour-held", neighbour(1, Flood::Held, false)),
+        ("neighbour-limited", neighbour(1, Flood::Limited(100_000), false)),
+        ("neighbour-apart", neighbour(1, Flood::Free, true)),
     ]
 }

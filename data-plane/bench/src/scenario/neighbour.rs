@@ -18,18 +18,21 @@ const MARGIN: Duration = Duration::from_millis(300);
 pub(crate) struct Neighbour {
     /// Connections that publish, each to one receiver.
     pub(crate) flooders: usize,
-    pub(crate) strength: Strength,
-    /// Whether A has a server process of its own, which is what isolation can be at best.
+    pub(crate) flood: Flood,
+    /// Whether A has a server process of its own.
     pub(crate) apart: bool,
 }
 
 /// How much A publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strength {
+pub(crate) enum Flood {
     /// As much as the server takes.
     Free,
     /// As much as the other server takes when it is free, on both servers.
     Held,
+    /// As much as the server takes, which our node was told to let be so many messages a second. The
+    /// real server cannot be told that: there A has a process of its own, the best that one can do.
+    Limited(u64),
 }
 
 impl Neighbour {
@@ -41,9 +44,9 @@ impl Neighbour {
         sample: &mut Sample,
     ) -> anyhow::Result<()> {
         let (flooding, asking) = (&stage.tenancy.accounts[0], stage.time);
-        let rate = match self.strength {
-            Strength::Free => None,
-            Strength::Held => Some(stage.flood_rate()?),
+        let rate = match self.flood {
+            Flood::Free | Flood::Limited(_) => None,
+            Flood::Held => Some(stage.flood_rate()?),
         };
         let mut flow = Stream::pairs(self.flooders, PAYLOAD).flow(flooded, flooding)?;
         flow.run(flooded, warm_up(stage.time), rate)?;
@@ -64,12 +67,16 @@ impl Neighbour {
 }
 
 impl Scenario for Neighbour {
-    fn accounts(&self) -> usize {
-        2
+    fn accounts(&self) -> Vec<Option<u64>> {
+        let flooding = match self.flood {
+            Flood::Limited(rate) => Some(rate),
+            Flood::Free | Flood::Held => None,
+        };
+        vec![flooding, None]
     }
 
     fn needs_flood_rate(&self) -> bool {
-        self.strength == Strength::Held
+        self.flood == Flood::Held
     }
 
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
@@ -78,7 +85,8 @@ impl Scenario for Neighbour {
         let alone = victim.run(stage.time)?;
         let mut sample = Sample::default();
         sample.set_latencies([Metric::AloneP50, Metric::AloneP99, Metric::AloneP999], &alone);
-        if self.apart {
+        let real_and_limited = stage.program.is_real && matches!(self.flood, Flood::Limited(_));
+        if self.apart || real_and_limited {
             let other = stage.another()?;
             self.beside(stage, &other, &mut victim, &mut sample)?;
         } else {

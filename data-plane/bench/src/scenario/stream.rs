@@ -75,8 +75,8 @@ impl Stream {
             let mine = publisher * self.receivers..(publisher + 1) * self.receivers;
             let gate = match (self.receivers, self.queue) {
                 (0, _) => Gate::Open,
-                (_, true) => Gate::Sum(mine, messages_ahead(frame, 1)),
-                (receivers, false) => Gate::Slowest(mine, messages_ahead(frame, receivers)),
+                (_, true) => Gate::Sum(mine, messages_ahead(frame, self.publishers)),
+                (receivers, false) => Gate::Slowest(mine, messages_ahead(frame, self.publishers * receivers)),
             };
             flow.publish(connect()?.into_stream()?, tape, gate, BATCH);
         }

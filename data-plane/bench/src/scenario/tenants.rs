@@ -17,8 +17,8 @@ const TURN: usize = 32;
 pub(crate) struct Tenants;
 
 impl Scenario for Tenants {
-    fn accounts(&self) -> usize {
-        ACCOUNTS
+    fn accounts(&self) -> Vec<Option<u64>> {
+        vec![None; ACCOUNTS]
     }
 
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {

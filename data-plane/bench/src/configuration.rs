@@ -1,4 +1,4 @@
-//! The configuration that the real server is started with: what `serve-node` has, in its own words.
+//! The configuration that both servers are started with: the same file, in the real server's language.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::tenancy::Tenancy;
 
-/// Written into the server's folder; the port is then in the file [`ports_file`].
+/// Writes it into the server's folder, where the server is then to say its port; see [`port`].
 pub(crate) fn prepare(folder: &Path, tenancy: &Tenancy) -> anyhow::Result<PathBuf> {
     let file = folder.join("server.conf");
-    fs::write(&file, configuration(folder, tenancy))?;
+    fs::write(&file, text(folder, tenancy))?;
     Ok(file)
 }
 
-fn configuration(folder: &Path, tenancy: &Tenancy) -> String {
+fn text(folder: &Path, tenancy: &Tenancy) -> String {
     let mut text = format!(
         "listen: \"127.0.0.1:-1\"\n\
-         server_name: real\n\
          ports_file_dir: \"{}\"\n\
          max_connections: 65536\n\
          operator: {}\n\
@@ -54,10 +53,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn port_is_read_from_the_file_that_the_server_leaves() {
+    fn port_is_read_from_the_file_that_a_server_leaves() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(port(folder.path()).unwrap(), None);
-        let file = folder.path().join("nats-server_17.ports");
+        let file = folder.path().join("server_17.ports");
         fs::write(&file, "{\"nats\":[\"nats://127.0.0.1:41").unwrap();
         assert_eq!(port(folder.path()).unwrap(), None);
         fs::write(&file, "{\"nats\":[\"nats://127.0.0.1:41234\"],\"monitoring\":[]}").unwrap();
@@ -66,8 +65,8 @@ mod tests {
 
     #[test]
     fn configuration_names_every_account_with_its_document() {
-        let tenancy = Tenancy::new(2).unwrap();
-        let text = configuration(Path::new("/somewhere"), &tenancy);
+        let tenancy = Tenancy::new(&[None, None]).unwrap();
+        let text = text(Path::new("/somewhere"), &tenancy);
         for account in &tenancy.accounts {
             assert!(text.contains(&format!("{}: {}\n", account.key(), account.jwt)));
         }
