@@ -1,0 +1,7 @@
+//! Clients as the standard has them, and as they should not be.
+
+mod any_bytes;
+mod bombs;
+mod client;
+mod frames;
+mod requests;
