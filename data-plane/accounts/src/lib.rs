@@ -38,6 +38,28 @@
 //! # }
 //! ```
 //!
+//! # Rates
+//!
+//! An account may be granted rates, and so may its users. What is sent and received is taken from
+//! [`RateBuckets`] after the fact, and the connection that owes [`Pace`]s itself:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tollway_accounts::{Amount, Direction, Pace, RateBuckets, Step};
+//! use tollway_claims::{RateLimit, Rates};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rates = Rates { messages_in: Some(RateLimit::new(1000, Some(100))?), ..Rates::UNLIMITED };
+//! let (buckets, mut pace) = (RateBuckets::new(&rates), Pace::default());
+//! let now = Duration::from_secs(5);
+//! // One turn read 300 messages, of which 100 may come at once. The others are worth 200 ms.
+//! let debt = buckets.take(Direction::In, Amount { messages: 300, bytes: 9000 }, now);
+//! assert_eq!(pace.handle_turn(debt, true, now), Step::Pause(Duration::from_millis(200)));
+//! assert_eq!(pace.handle_pause_end(now + Duration::from_millis(200)), Step::Read);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Renaming
 //!
 //! A [`Transform`] is a rule such as `orders.*.*` to `by-state.$2.$1`. An
@@ -134,6 +156,8 @@ mod limits;
 mod links;
 mod mapping_table;
 mod meters;
+mod pace;
+mod rate_buckets;
 mod refusal;
 mod route;
 mod specificity;
@@ -147,6 +171,8 @@ pub use limits::AccountLimits;
 pub use links::{Link, LinkChanges, Links};
 pub use mapping_table::{InvalidMapping, Mapped, MappingTable};
 pub use meters::MeterTotals;
+pub use pace::{PAUSE_MAX, Pace, Step};
+pub use rate_buckets::{Amount, Direction, RateBuckets};
 pub use refusal::ImportRefusal;
 pub use route::{RESPONSE_THRESHOLD_DEFAULT, RouteTable, Routes, ServiceRoute, StreamRoute};
 pub use token_bucket::{DEBT_MAX, TokenBucket};

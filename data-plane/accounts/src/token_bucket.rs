@@ -106,6 +106,11 @@ impl TokenBucket {
         debt(self.full_at.load(Relaxed), self.burst.load(Relaxed), nanos(now))
     }
 
+    /// Whether it holds all that it can, as it does without a rate.
+    pub fn is_full(&self, now: Duration) -> bool {
+        !self.is_limited() || self.full_at.load(Relaxed) <= nanos(now)
+    }
+
     /// How much can be taken without a debt.
     pub fn available(&self, now: Duration) -> u64 {
         let per_second = self.per_second.load(Relaxed);
