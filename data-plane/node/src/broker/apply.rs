@@ -167,12 +167,14 @@ fn signed_again(
 }
 
 fn listed_again(users: &UserList, served: &Served, before: &Listed) -> Result<Arc<User>, CloseReason> {
-    let user = users.again(before).filter(|user| match &user.origin {
-        // A user that moved to another account has to come back to get there.
-        Origin::Listed(now) => now.account == served.claims().subject,
-        Origin::Signed(_) => false,
-    });
-    user.ok_or(told(ProtocolError::AuthorizationViolation))
+    let user = users
+        .again(before)
+        .ok_or(told(ProtocolError::AuthorizationViolation))?;
+    match &user.origin {
+        Origin::Listed(now) if now.account == served.claims().subject => Ok(user),
+        // Closed without a word, it comes back and gets there.
+        _ => Err(CloseReason::Withdrawn("the user is in another account now")),
+    }
 }
 
 fn is_scoped(served: &Served, login: &SignedLogin) -> bool {

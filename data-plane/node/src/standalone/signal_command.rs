@@ -71,7 +71,7 @@ fn named(target: &str) -> Result<Pid, SignalError> {
 
 /// 0 and negative numbers stand for groups of processes, and 1 for whoever started everything.
 fn process(number: i32) -> Option<Pid> {
-    Pid::from_raw(number).filter(|_| number > 1)
+    (number > 1).then(|| Pid::from_raw(number)).flatten()
 }
 
 /// The one other process of this program.

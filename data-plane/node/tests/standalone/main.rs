@@ -1,0 +1,9 @@
+//! A node of its own, as a program: started with flags and a file, talked to over its port.
+
+mod client;
+mod files;
+mod flags;
+mod login;
+mod node;
+mod operator;
+mod reload;
