@@ -149,6 +149,7 @@
 
 pub mod bounds;
 mod cycle;
+mod event_gate;
 mod exchange;
 mod function;
 mod intersection;
@@ -165,6 +166,7 @@ mod token_bucket;
 mod transform;
 mod usage;
 
+pub use event_gate::{EVENT_INTERVAL, EventGate, Events};
 pub use exchange::{Exchange, InvalidExchange};
 pub use function::FunctionError;
 pub use limits::AccountLimits;

@@ -1,5 +1,6 @@
 //! One account as it is served: its document, its clients, its interest, its
-//! meters. Accounts share nothing, so one cannot wait for another's locks.
+//! meters. Accounts share nothing mutable: what crosses between two of them is in values that
+//! never change ([`super::crossing`]), and nobody holds locks of two accounts.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,8 +15,11 @@ use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
 use super::client::{Client, Sink};
 use super::close_reason::CloseReason;
+use super::crossing::Crossing;
 use super::memory::Memory;
 use super::meters::Meters;
+use super::open_requests::OpenRequests;
+use super::shared::random_seed;
 use super::subscription::Subscription;
 
 /// An account with a document in force.
@@ -27,10 +31,14 @@ pub(crate) struct Account {
     pub(crate) number: u64,
     pub(crate) meters: Arc<Meters>,
     pub(crate) memory: Arc<Memory>,
+    /// What it asks others and others have not answered.
+    pub(crate) requests: OpenRequests,
     served: ArcSwap<Served>,
+    crossing: ArcSwap<Crossing>,
     roster: Mutex<Roster>,
     interest: RwLock<Interest>,
-    /// Grows with each change of `interest`: what was matched before is to be matched again.
+    /// Grows with each change of `interest` and `crossing`: what was matched before is to be
+    /// matched again.
     generation: AtomicU64,
 }
 
@@ -104,18 +112,27 @@ impl Account {
         meters: Arc<Meters>,
         memory: Arc<Memory>,
         served: Served,
-        trie_seed: u64,
+        requests_bytes_max: usize,
     ) -> Self {
+        let crossing: Arc<Crossing> = Arc::default();
+        let requests = OpenRequests::new(
+            random_seed(),
+            memory.clone(),
+            requests_bytes_max,
+            crossing.clone(),
+        );
         Self {
             key,
             label,
             number,
             meters,
             memory,
+            requests,
             served: ArcSwap::from_pointee(served),
+            crossing: ArcSwap::new(crossing),
             roster: Mutex::default(),
             interest: RwLock::new(Interest {
-                trie: Trie::with_seed(trie_seed),
+                trie: Trie::with_seed(random_seed()),
                 subscriptions: 0,
             }),
             generation: AtomicU64::new(1),
@@ -124,6 +141,18 @@ impl Account {
 
     pub(crate) fn served(&self) -> Arc<Served> {
         self.served.load_full()
+    }
+
+    /// What leaves it, and how it renames.
+    pub(crate) fn crossing(&self) -> Arc<Crossing> {
+        self.crossing.load_full()
+    }
+
+    /// Puts other grants and mappings in force.
+    pub(crate) fn crossing_set(&self, crossing: Arc<Crossing>) {
+        self.crossing.store(crossing.clone());
+        self.requests.regrant(&crossing);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn generation(&self) -> u64 {

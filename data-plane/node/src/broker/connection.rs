@@ -241,7 +241,7 @@ impl Connection {
             self.outbound.carry(carried);
         }
         self.session.flush(staging);
-        self.session.make_room();
+        self.session.make_room(staging);
         let stall = staging.take_stall();
         if stall {
             self.paused_until = Some(Instant::now() + PUBLISHER_STALL);

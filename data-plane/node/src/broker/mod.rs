@@ -32,15 +32,21 @@ pub mod bounds;
 mod client;
 mod close_reason;
 mod connection;
+mod crossing;
+mod desk;
+mod exchange;
 mod inbox;
 mod internal;
+mod latency;
 mod leaving;
 pub mod listener;
 mod login;
 mod memory;
 mod meters;
+mod open_requests;
 mod outbound;
 mod refusals;
+mod request_info;
 mod route;
 mod runtime;
 mod scratch;
@@ -62,9 +68,10 @@ use tokio_util::sync::CancellationToken;
 use tollway_accounts::MeterTotals;
 use tollway_claims::{AccountClaims, AccountDocument, PublicKey, Trust};
 
-use shared::Shared;
+use shared::{Shared, unix_now};
 
 pub use authority::Authority;
+pub use exchange::DocumentRefused;
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
 pub use settings::{BrokerSettings, PROTOCOL_VERSION};
@@ -116,14 +123,29 @@ impl Broker {
     /// account, revoked users and the newest above the limit are closed; the
     /// others get other limits and permissions. `now` is seconds since 1970.
     ///
-    /// Versions are the caller's business: this applies what it is given.
-    pub fn account_apply(&self, document: AccountDocument, now: i64) {
-        apply::account_apply(&self.0, document, now);
+    /// Versions are the caller's business: this applies what it is given. An import that would
+    /// form a cycle does not work, and the rest of the document counts.
+    ///
+    /// # Errors
+    /// When what the account shares, takes or renames makes no sense; then it keeps what it had.
+    pub fn account_apply(&self, document: AccountDocument, now: i64) -> Result<(), DocumentRefused> {
+        apply::account_apply(&self.0, document, now)
+    }
+
+    /// Puts several documents in force as [`Self::account_apply`] does, all in one step for what
+    /// crosses between their accounts. Gives those that are refused, also because their imports
+    /// would form a cycle; their accounts keep what they had.
+    pub fn accounts_apply(
+        &self,
+        documents: Vec<AccountDocument>,
+        now: i64,
+    ) -> Vec<(PublicKey, DocumentRefused)> {
+        apply::accounts_apply(&self.0, documents, now)
     }
 
     /// Stops serving an account; its clients hear `Account Authentication Expired`.
     pub fn account_remove(&self, account: &PublicKey) {
-        apply::account_remove(&self.0, account);
+        apply::account_remove(&self.0, account, unix_now());
     }
 
     /// Puts a whole configuration in force: these accounts and no others, and who decides about

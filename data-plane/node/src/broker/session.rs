@@ -199,7 +199,10 @@ impl Session {
     }
 
     /// The end of a turn: what it added must not be more than the account may make the node hold.
-    pub(crate) fn make_room(&self) {
+    pub(crate) fn make_room(&self, staging: &mut Staging) {
+        for account in staging.take_crowded() {
+            self.shared.make_room(&account);
+        }
         if let Some(login) = &self.login
             && login.client.account.memory.is_over()
         {
