@@ -213,7 +213,9 @@ fn serve() {
         version: claims.version().unwrap(),
         suspended: None,
     };
-    broker.account_apply(AccountDocument { claims, statement }, now);
+    broker
+        .account_apply(AccountDocument { claims, statement }, now)
+        .unwrap();
     let mut claims = UserClaims::new(account.public(), user.public(), "user", now);
     // No signature over the nonce: the load generator is about messages.
     claims.limits.bearer_token = true;

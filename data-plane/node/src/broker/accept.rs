@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::bounds::{DRAIN, LAME_DUCK, REFUSED_MAX};
 use super::close_reason::CloseReason;
 use super::connection::Connection;
+use super::desk;
 use super::shared::Shared;
 
 /// How long to wait when the operating system cannot give us a connection. It
@@ -21,6 +22,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until `stop`, then tells the clients and closes them.
 pub(crate) async fn serve(shared: &Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
     let connections = TaskTracker::new();
+    tokio::spawn(desk::work(shared.clone(), stop.clone()));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,

@@ -1,8 +1,9 @@
 //! What a changed document means for clients that are connected already.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tollway_accounts::Exchange;
 use tollway_claims::{
     AccountDocument, AccountSigningKey, AuthError, PublicKey, SignedLogin, Trust, reauthenticate,
 };
@@ -11,30 +12,99 @@ use tollway_wire::ProtocolError;
 use super::ConfiguredAccount;
 use super::account::{Account, Roster, Served};
 use super::authority::Authority;
+use super::bounds::OPEN_REQUESTS_MEMORY_PART;
 use super::client::Client;
 use super::close_reason::CloseReason;
+use super::exchange::{self, DocumentRefused, Exchanges};
 use super::shared::Shared;
 use super::user::{Origin, User};
 use super::users::{Listed, UserList};
+use crate::error_text;
 
-/// Puts a document in force and has live clients follow it.
-pub(crate) fn account_apply(shared: &Shared, document: AccountDocument, now: i64) {
-    let _one_at_a_time = shared.changes.lock();
-    let key = document.claims.subject;
-    let served = Served::from(document);
-    match shared.account(&key) {
-        Some(account) => account.change(Some(served), |roster, served| {
+/// Puts a document in force and has live clients follow it. Imports that would form a cycle do not work.
+pub(crate) fn account_apply(
+    shared: &Shared,
+    document: AccountDocument,
+    now: i64,
+) -> Result<(), DocumentRefused> {
+    let exchange = Exchange::compile(&document.claims, None)?;
+    let mut exchanges = shared.changes.lock();
+    exchanges.handle_document(Arc::new(exchange), now);
+    put_in_force(shared, &mut exchanges, vec![document], now);
+    Ok(())
+}
+
+/// Puts all of these documents in force that can be. Those are not whose own imports are new and
+/// would, together with all the others, form a cycle: their accounts keep what they had.
+pub(crate) fn accounts_apply(
+    shared: &Shared,
+    documents: Vec<AccountDocument>,
+    now: i64,
+) -> Vec<(PublicKey, DocumentRefused)> {
+    let mut refused = Vec::new();
+    let mut accepted = Vec::with_capacity(documents.len());
+    let mut before = HashMap::new();
+    let mut exchanges = shared.changes.lock();
+    for document in documents {
+        let account = document.claims.subject;
+        match Exchange::compile(&document.claims, None) {
+            Ok(exchange) => {
+                before
+                    .entry(account)
+                    .or_insert_with(|| exchanges.exchange(&account));
+                exchanges.handle_document(Arc::new(exchange), now);
+                accepted.push(document);
+            }
+            Err(error) => refused.push((account, error.into())),
+        }
+    }
+    loop {
+        let cycles: HashMap<PublicKey, DocumentRefused> = accepted
+            .iter()
+            .filter(|document| has_new_imports(shared, document))
+            .map(|document| document.claims.subject)
+            .filter_map(|account| exchanges.cycle(&account).map(|cycle| (account, cycle)))
+            .collect();
+        if cycles.is_empty() {
+            break;
+        }
+        accepted.retain(|document| !cycles.contains_key(&document.claims.subject));
+        for (account, cycle) in cycles {
+            let before = before.remove(&account).flatten();
+            exchanges.put_back(&account, before, now);
+            refused.push((account, cycle));
+        }
+    }
+    put_in_force(shared, &mut exchanges, accepted, now);
+    refused
+}
+
+fn has_new_imports(shared: &Shared, document: &AccountDocument) -> bool {
+    shared
+        .account(&document.claims.subject)
+        .is_none_or(|account| account.served().claims().imports != document.claims.imports)
+}
+
+/// In the order of stock servers: what crosses first, then the account itself and its clients.
+fn put_in_force(shared: &Shared, exchanges: &mut Exchanges, documents: Vec<AccountDocument>, now: i64) {
+    let mut changed = Vec::with_capacity(documents.len());
+    for document in documents {
+        let key = document.claims.subject;
+        let served = Served::from(document);
+        match shared.account(&key) {
+            Some(account) => changed.push((account, served)),
+            None => insert(shared, key, &key.to_string(), served),
+        }
+    }
+    exchanges.publish(shared);
+    for (account, served) in changed {
+        account.change(Some(served), |roster, served| {
             revisit(shared, roster, served, now)
-        }),
-        None => insert(shared, key, &key.to_string(), served),
+        });
     }
 }
 
 fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
-    let mut seed = [0; 8];
-    // Without a random source the trie still works; only prepared subjects could slow it down.
-    let _ = getrandom::fill(&mut seed);
-    let seed = u64::from_le_bytes(seed);
     let account = Account::new(
         key,
         label.into(),
@@ -42,7 +112,7 @@ fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
         shared.meters_of(&key),
         shared.memory_of_account(),
         served,
-        seed,
+        shared.settings.account_memory_max / OPEN_REQUESTS_MEMORY_PART,
     );
     shared.accounts.write().insert(key, Arc::new(account));
 }
@@ -50,11 +120,22 @@ fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
 /// Puts a whole configuration in force. New accounts are there before the users that are let into
 /// them, and old ones until nobody is let in any more.
 pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<ConfiguredAccount>, now: i64) {
-    let _one_at_a_time = shared.changes.lock();
+    let mut exchanges = shared.changes.lock();
     let mut gone: HashSet<PublicKey> = shared.accounts.read().keys().copied().collect();
     let mut changed = Vec::new();
     for account in accounts {
         let key = account.claims.subject;
+        match Exchange::compile(&account.claims, None) {
+            Ok(exchange) => exchanges.handle_document(Arc::new(exchange.named(&account.name)), now),
+            Err(error) => {
+                let reason = error_text::chain(&error);
+                tracing::error!(
+                    account = account.name,
+                    reason,
+                    "the account shares and renames nothing"
+                );
+            }
+        }
         let served = Served::from(account.claims);
         match shared.account(&key) {
             Some(known) => changed.push((known, served)),
@@ -62,6 +143,10 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
         }
         gone.remove(&key);
     }
+    for key in &gone {
+        exchanges.handle_removal(key, now);
+    }
+    exchanges.publish(shared);
     shared.authority.store(Some(Arc::new(authority)));
     for (account, served) in changed {
         account.change(Some(served), |roster, served| {
@@ -74,8 +159,10 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
 }
 
 /// Stops serving an account.
-pub(crate) fn account_remove(shared: &Shared, key: &PublicKey) {
-    let _one_at_a_time = shared.changes.lock();
+pub(crate) fn account_remove(shared: &Shared, key: &PublicKey, now: i64) {
+    let mut exchanges = shared.changes.lock();
+    exchanges.handle_removal(key, now);
+    exchanges.publish(shared);
     remove(shared, key);
 }
 
@@ -83,6 +170,7 @@ fn remove(shared: &Shared, key: &PublicKey) {
     let Some(account) = shared.accounts.write().remove(key) else {
         return;
     };
+    exchange::forget(&account);
     account.change(None, |roster, _| {
         roster.removed = true;
         evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));

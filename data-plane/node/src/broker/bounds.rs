@@ -93,6 +93,38 @@ pub const NODE_MEMORY_PART: usize = 2;
 /// What an account may hold for good although the node is full.
 pub const NODE_FULL_ACCOUNT_MIN: usize = 1024 * 1024;
 
+/// Requests of one account that others may answer at the same time, and the bytes that each takes
+/// beside its reply subject. Who asks more loses the way back of its oldest ones.
+pub const OPEN_REQUESTS_MAX: usize = 64 * 1024;
+/// See [`OPEN_REQUESTS_MAX`].
+pub const OPEN_REQUEST_BYTES: usize = 256;
+/// The part of an account's memory that its open requests may take: one of so many.
+pub const OPEN_REQUESTS_MEMORY_PART: usize = 16;
+/// How often somebody looks for open requests whose time is over.
+pub const OPEN_REQUESTS_LOOK: Duration = Duration::from_millis(250);
+
+/// Imports of one account that receive the same message of a stream. An account may import a
+/// subject by many filters that overlap, and the publisher's turn pays for each.
+pub const IMPORTS_OF_MESSAGE_MAX: usize = 16;
+
+/// Accounts that one request passes on its way, when exporters import what they export.
+pub const REQUEST_HOPS_MAX: usize = 8;
+
+/// Services that one request goes to, those of all hops together.
+pub const REQUEST_SERVICES_MAX: usize = 256;
+
+/// Steps that a message takes in another account, beside its receivers.
+pub const CROSSING_STEPS: usize = 8;
+
+/// Bytes of a subject after a mapping or an import renamed it: as long as a client's may be.
+pub const MAPPED_SUBJECT_MAX: usize = CONTROL_LINE_MAX;
+
+/// Bytes of a request with its sender's header that a publisher keeps room for.
+pub const CROSSING_BODY_KEEP_MAX: usize = 16 * 1024;
+
+/// Response times that wait to be told.
+pub const MEASUREMENTS_WAITING_MAX: usize = 1024;
+
 /// What a subscription takes beside its filter's place and its own bytes: its place in the owner's
 /// table, and what an allocator adds to six allocations.
 pub const SUBSCRIPTION_BYTES: usize = 192;

@@ -12,6 +12,7 @@ use super::account::Account;
 use super::close_reason::CloseReason;
 use super::inbox::Inbox;
 use super::outbound::Outbound;
+use super::request_info::RequestInfo;
 use super::subscription::Subscription;
 use super::user::User;
 
@@ -79,6 +80,21 @@ impl Client {
             since: Instant::now(),
             subscriptions: AtomicU64::new(0),
             finished: AtomicU64::new(0),
+        }
+    }
+
+    /// What others are told about it; `all` of it only in its own account, or where that shares it.
+    pub(crate) fn info(&self, all: bool) -> RequestInfo {
+        let of_account = RequestInfo::of_account(&self.account);
+        if !all {
+            return of_account;
+        }
+        RequestInfo {
+            id: Some(self.id),
+            user: self.user.load().name(),
+            kind: Some("Client"),
+            client_type: Some("nats"),
+            ..of_account
         }
     }
 

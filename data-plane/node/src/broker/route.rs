@@ -11,6 +11,8 @@
 //! [`Publisher::publish`] says so, keeps its place, and goes on when it is called with the same
 //! message again. Each receiver still gets a publisher's messages in their order.
 
+mod passage;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,10 +20,13 @@ use std::sync::Arc;
 use tollway_subject::{Walk, WalkEnd, is_literal_subject};
 use tollway_wire::{Message, ProtocolError, encoder};
 
+use self::passage::Passage;
+use super::account::Account;
 use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX, STEP_BYTES, WHOLE_STEPS_MAX};
 use super::client::{Client, Sink};
+use super::crossing::Crossing;
 use super::meters::Tally;
-use super::staging::Staging;
+use super::staging::{Side, Staging};
 use super::subscription::{Allowance, Subscription};
 use super::user::User;
 
@@ -35,6 +40,13 @@ pub(crate) struct Publisher {
     accepted: Tally,
     /// The message that the turn before did not come to the end of.
     underway: Option<Underway>,
+    /// What the account renames, and what leaves it, as of this generation.
+    crossing: Arc<Crossing>,
+    crossing_generation: u64,
+    /// There is something to look up in it.
+    crosses: bool,
+    /// The message that is renamed or leaves the account, and where the last one went.
+    passage: Option<Box<Passage>>,
 }
 
 /// What became of a message.
@@ -72,8 +84,10 @@ struct Broad {
 }
 
 /// Who wanted the last message: most clients publish to the same subject again.
-#[derive(Default)]
 struct Memo {
+    /// The account that was looked into.
+    account: Arc<Account>,
+    reach: Reach,
     subject: Vec<u8>,
     /// Of the account's interest; 0 is none.
     generation: u64,
@@ -81,6 +95,19 @@ struct Memo {
     /// Members of one group lie beside each other in `members`.
     groups: Vec<std::ops::Range<usize>>,
     members: Vec<Arc<Subscription>>,
+}
+
+/// From where to where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Within the publisher's account.
+    Home,
+    /// To an importer of what is published.
+    Stream,
+    /// To the exporter of what is asked.
+    Request,
+    /// To who asked.
+    Answer,
 }
 
 /// Subjects that only servers may publish to.
@@ -92,11 +119,15 @@ impl Publisher {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let user = client.user();
         Self {
-            client,
             user,
-            memo: Memo::default(),
+            memo: Memo::new(client.account.clone(), Reach::Home),
             accepted: Tally::default(),
             underway: None,
+            crossing: Arc::default(),
+            crossing_generation: 0,
+            crosses: false,
+            passage: None,
+            client,
         }
     }
 
@@ -117,7 +148,14 @@ impl Publisher {
         if self.underway.is_some() {
             return Ok(self.go_on_later(message, staging));
         }
-        let (by_rules, broad) = self.accept(message, staging)?;
+        let generation = self.client.account.generation();
+        if generation != self.crossing_generation {
+            self.look_across(generation);
+        }
+        if self.crosses {
+            return self.pass(message, staging);
+        }
+        let (by_rules, broad) = self.accept(message, metered_bytes(message), staging)?;
         let few = broad.is_none() && self.memo.len() * steps_each(message) <= WHOLE_STEPS_MAX;
         let asks = self.client.no_responders && message.reply.is_some();
         if few {
@@ -161,6 +199,7 @@ impl Publisher {
     fn accept(
         &mut self,
         message: &Message<'_>,
+        bytes: usize,
         staging: &mut Staging,
     ) -> Result<(bool, Option<Box<Broad>>), ProtocolError> {
         let known =
@@ -169,7 +208,7 @@ impl Publisher {
         if let Some(reply) = message.reply {
             check_reply(reply)?;
         }
-        self.accepted.count(metered_bytes(message));
+        self.accepted.count(bytes);
         if let Sink::Socket(outbound) = &self.client.sink {
             if self.client.verbose {
                 staging.control(outbound, encoder::ok);
@@ -183,7 +222,7 @@ impl Publisher {
         if known {
             return Ok((by_rules, None));
         }
-        let walk = self.memo.fill(&self.client, message.subject, staging);
+        let walk = self.memo.fill(message.subject, staging);
         Ok((by_rules, walk.map(|walk| self.broaden(walk, message, staging))))
     }
 
@@ -222,6 +261,21 @@ impl Publisher {
         message: &Message<'_>,
         staging: &mut Staging,
     ) -> ControlFlow<()> {
+        self.deliver_rest(underway, message, staging)?;
+        if underway.delivered == 0 && self.client.no_responders && message.reply.is_some() {
+            self.tell_no_responders(underway, message, staging)?;
+        }
+        self.make_room(staging);
+        ControlFlow::Continue(())
+    }
+
+    /// Delivers to those in the memo and whoever else its account has.
+    fn deliver_rest(
+        &mut self,
+        underway: &mut Underway,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> ControlFlow<()> {
         loop {
             self.deliver_plain(underway, message, staging)?;
             let Some(broad) = &mut underway.broad else {
@@ -242,10 +296,6 @@ impl Publisher {
             self.look_again(broad, message, staging);
             underway.plain = 0;
         }
-        if underway.delivered == 0 && self.client.no_responders && message.reply.is_some() {
-            self.tell_no_responders(underway, message, staging)?;
-        }
-        self.make_room(staging);
         ControlFlow::Continue(())
     }
 
@@ -258,8 +308,9 @@ impl Publisher {
         self.accepted = Tally::default();
         staging.flush(Some(self.client.id), Some(meters));
         if self.underway.is_none() && self.memo.len() > MEMO_KEEP_MAX {
-            self.memo = Memo::default();
+            self.memo = Memo::new(self.client.account.clone(), Reach::Home);
         }
+        self.tidy_passage();
     }
 
     /// Whether the rules allow it (true), or only leave to answer (false).
@@ -330,7 +381,7 @@ impl Publisher {
         let mut members = Vec::new();
         self.memo.plain.clear();
         let (end, _) = look(
-            &self.client,
+            &self.memo.account,
             &mut broad.walk,
             message.subject,
             staging,
@@ -411,7 +462,8 @@ impl Publisher {
         let taken = match &client.sink {
             Sink::Socket(outbound) => {
                 let bytes = metered_bytes(&message.for_receiver(client.headers));
-                staging.message(outbound, bytes, |out| {
+                let side = || self.memo.side(&client.account);
+                staging.message(outbound, side, bytes, |out| {
                     encoder::message(out, message, &subscription.sid, client.headers);
                 });
                 true
@@ -442,7 +494,8 @@ impl Publisher {
         let mut waiting = None;
         loop {
             may_go_on(staging)?;
-            let (end, _) = look(&self.client, walk, reply, staging, &mut |subscription| {
+            let account = &self.client.account;
+            let (end, _) = look(account, walk, reply, staging, &mut |subscription| {
                 if subscription.client.id == self.client.id && subscription.queue.is_none() {
                     waiting = Some(subscription.clone());
                     return ControlFlow::Break(());
@@ -486,16 +539,16 @@ fn may_go_on(staging: &Staging) -> ControlFlow<()> {
     }
 }
 
-/// One look into the account's subscriptions, at the cost of this turn.
+/// One look into an account's subscriptions, at the cost of this turn.
 fn look(
-    client: &Client,
+    account: &Account,
     walk: &mut Walk,
     subject: &[u8],
     staging: &mut Staging,
     visit: &mut impl FnMut(&Arc<Subscription>) -> ControlFlow<()>,
 ) -> (WalkEnd, u64) {
     let mut steps = LOOK_STEPS_MAX;
-    let outcome = client.account.look(walk, subject, &mut steps, visit);
+    let outcome = account.look(walk, subject, &mut steps, visit);
     staging.spend(LOOK_STEPS_MAX - steps);
     outcome
 }
@@ -515,19 +568,42 @@ fn check_reply(reply: &[u8]) -> Result<(), ProtocolError> {
 }
 
 impl Memo {
+    fn new(account: Arc<Account>, reach: Reach) -> Self {
+        Self {
+            account,
+            reach,
+            subject: Vec::new(),
+            generation: 0,
+            plain: Vec::new(),
+            groups: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Who pays for what a client of this account receives, and who waits for it.
+    fn side(&self, account: &Arc<Account>) -> Side {
+        match self.reach {
+            Reach::Home => Side::Home,
+            reach => Side::Abroad {
+                account: account.clone(),
+                stalls: reach == Reach::Request,
+            },
+        }
+    }
+
     fn len(&self) -> usize {
         self.plain.len() + self.members.len()
     }
 
     /// Finds the receivers of a subject. Gives the walk when one look does not find them all: then
     /// the memo is good for a part of this message, and not for the next.
-    fn fill(&mut self, client: &Client, subject: &[u8], staging: &mut Staging) -> Option<Walk> {
+    fn fill(&mut self, subject: &[u8], staging: &mut Staging) -> Option<Walk> {
         self.plain.clear();
         self.groups.clear();
         self.members.clear();
         let (plain, members) = (&mut self.plain, &mut self.members);
         let mut walk = Walk::new();
-        let (end, generation) = look(client, &mut walk, subject, staging, &mut |subscription| {
+        let (end, generation) = look(&self.account, &mut walk, subject, staging, &mut |subscription| {
             match subscription.queue {
                 None => plain.push(subscription.clone()),
                 Some(_) => members.push(subscription.clone()),

@@ -14,6 +14,8 @@ use tollway_wire::Info;
 use super::account::Account;
 use super::activity::Activity;
 use super::authority::{Authority, Greeting};
+use super::desk::Desk;
+use super::exchange::Exchanges;
 use super::memory::{Memory, NodeMemory};
 use super::meters::Meters;
 use super::outbound::Outbound;
@@ -39,9 +41,11 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) lame_duck: AtomicBool,
     next_id: AtomicU64,
+    /// What is to be done by nobody's turn.
+    pub(crate) desk: Arc<Desk>,
     /// Documents change one at a time: two changes of one account in the wrong
-    /// order would leave the older one in force.
-    pub(crate) changes: Mutex<()>,
+    /// order would leave the older one in force. See [`super::exchange`] for the order of locks.
+    pub(crate) changes: Mutex<Exchanges>,
 }
 
 impl Shared {
@@ -60,7 +64,8 @@ impl Shared {
             activity: Activity::new(),
             lame_duck: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
-            changes: Mutex::new(()),
+            desk: Arc::new(Desk::new()),
+            changes: Mutex::default(),
         }
     }
 
@@ -136,6 +141,23 @@ impl Shared {
             ..Info::default()
         }
     }
+}
+
+/// Accounts that lead to each other would keep each other.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for account in self.accounts.get_mut().values() {
+            super::exchange::forget(account);
+        }
+    }
+}
+
+/// For the tables of one account: prepared subjects slow down nobody else's. Without a random
+/// source they still work.
+pub(crate) fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    let _ = getrandom::fill(&mut seed);
+    u64::from_le_bytes(seed)
 }
 
 /// Seconds since 1970.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::account::Account;
 use super::bounds::{
     RECEIVER_STEPS, STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX, STAGING_POOL_BYTES_MAX,
     STEP_BYTES, TURN_STEPS_SHARED,
@@ -30,6 +31,8 @@ pub(crate) struct Staging {
     steps_max: usize,
     /// Some receiver has so much waiting that the publisher should pause.
     stall: bool,
+    /// Other accounts whose clients are made to hold more than they may.
+    crowded: Vec<Arc<Account>>,
     random: Random,
 }
 
@@ -37,6 +40,22 @@ struct Slot {
     outbound: Arc<Outbound>,
     buffer: Vec<u8>,
     tally: Tally,
+    side: Side,
+}
+
+/// Whose account a receiver is in.
+#[derive(Clone, Default)]
+pub(crate) enum Side {
+    /// The publisher's.
+    #[default]
+    Home,
+    /// Another one, which pays for what it receives.
+    Abroad {
+        account: Arc<Account>,
+        /// Whether the publisher pauses when the receiver is far behind. Who asks does; who is
+        /// only listened to must not be slowed down by strangers.
+        stalls: bool,
+    },
 }
 
 /// Slots up to which they are searched one by one.
@@ -45,7 +64,7 @@ const SEARCHED_SLOTS_MAX: usize = 8;
 impl Staging {
     /// Stages bytes for a receiver that are not a message: PONG, +OK, -ERR, INFO.
     pub(crate) fn control(&mut self, outbound: &Arc<Outbound>, append: impl FnOnce(&mut Vec<u8>)) {
-        let slot = self.slot(outbound);
+        let slot = self.slot(outbound, || Side::Home);
         append(&mut self.slots[slot].buffer);
         self.steps += 1;
     }
@@ -54,10 +73,11 @@ impl Staging {
     pub(crate) fn message(
         &mut self,
         outbound: &Arc<Outbound>,
+        side: impl FnOnce() -> Side,
         message_bytes: usize,
         append: impl FnOnce(&mut Vec<u8>),
     ) {
-        let slot = self.slot(outbound);
+        let slot = self.slot(outbound, side);
         let slot = &mut self.slots[slot];
         let before = slot.buffer.len();
         append(&mut slot.buffer);
@@ -100,10 +120,18 @@ impl Staging {
                 own_slot = Some(slot);
                 continue;
             }
-            match slot.outbound.push(&mut slot.buffer, slot.tally) {
-                Pushed::Refused | Pushed::Waiting => {}
-                Pushed::Stall => self.stall = true,
-                Pushed::Sent => sent.add(slot.tally),
+            let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
+            match (pushed, &slot.side) {
+                (Pushed::Refused, _) | (Pushed::Waiting, Side::Home) => {}
+                (Pushed::Stall, Side::Home) => self.stall = true,
+                (Pushed::Sent, Side::Home) => sent.add(slot.tally),
+                (Pushed::Sent, Side::Abroad { account, .. }) => account.meters.add_out(slot.tally),
+                (Pushed::Waiting | Pushed::Stall, Side::Abroad { account, stalls }) => {
+                    self.stall |= *stalls && pushed == Pushed::Stall;
+                    if account.memory.is_over() {
+                        self.crowded.push(account.clone());
+                    }
+                }
             }
             self.keep(slot.buffer);
         }
@@ -127,12 +155,18 @@ impl Staging {
         std::mem::take(&mut self.stall)
     }
 
+    /// Other accounts that have to free memory.
+    pub(crate) fn take_crowded(&mut self) -> Vec<Arc<Account>> {
+        std::mem::take(&mut self.crowded)
+    }
+
     /// Forgets what a turn left that did not come to its end.
     pub(crate) fn reset(&mut self) {
         self.slots.clear();
         self.index.clear();
         self.bytes = 0;
         self.stall = false;
+        self.crowded.clear();
         self.begin_turn(TURN_STEPS_SHARED);
     }
 
@@ -141,7 +175,12 @@ impl Staging {
         self.random.below(bound)
     }
 
-    fn slot(&mut self, outbound: &Arc<Outbound>) -> usize {
+    /// A random number.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+
+    fn slot(&mut self, outbound: &Arc<Outbound>, side: impl FnOnce() -> Side) -> usize {
         let found = if self.slots.len() <= SEARCHED_SLOTS_MAX {
             self.slots.iter().position(|slot| slot.outbound.id == outbound.id)
         } else {
@@ -158,6 +197,7 @@ impl Staging {
             outbound: outbound.clone(),
             buffer,
             tally: Tally::default(),
+            side: side(),
         });
         if self.slots.len() > SEARCHED_SLOTS_MAX {
             let known = self.index.len();
@@ -212,11 +252,15 @@ impl Default for Random {
 }
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        ((u128::from(self.0) * bound as u128) >> 64) as usize
+        self.0
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
 

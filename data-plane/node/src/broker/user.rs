@@ -1,8 +1,8 @@
 //! Who is logged in, and what it may do.
 
-use tollway_claims::{AuthenticatedUser, PermissionSet, SignedLogin, UserLimits};
+use tollway_claims::{AuthenticatedUser, PermissionSet, PublicKey, SignedLogin, UserLimits};
 
-use super::users::Listed;
+use super::users::{Listed, Secret};
 
 /// A user, as its clients hold it. Users of a list share one among all their clients.
 #[derive(Debug, Clone)]
@@ -23,6 +23,32 @@ pub(crate) enum Origin {
     Signed(Box<SignedLogin>),
     /// The list of a configuration.
     Listed(Listed),
+}
+
+impl User {
+    /// The node itself, when it publishes in an account.
+    pub(crate) fn of_node(account: PublicKey) -> Self {
+        Self {
+            limits: UserLimits::unlimited(),
+            permissions: PermissionSet::unrestricted(),
+            expires_at: None,
+            origin: Origin::Listed(Listed {
+                name: None,
+                account,
+                secret: Secret::None,
+            }),
+        }
+    }
+}
+
+impl User {
+    /// What it is called: its public key, or its name in a list.
+    pub(crate) fn name(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Signed(login) => Some(login.user.claims().subject.to_string()),
+            Origin::Listed(listed) => listed.name.clone(),
+        }
+    }
 }
 
 impl From<AuthenticatedUser> for User {

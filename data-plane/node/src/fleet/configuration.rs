@@ -10,7 +10,7 @@ use super::Cursor;
 use super::batch::Batch;
 use super::bounds::REFUSALS_MAX;
 use super::last_known_good::{LastKnownGood, LastKnownGoodError, StoredDocument};
-use super::plan::{BatchRefused, Held, plan};
+use super::plan::{BatchRefused, Held, plan, refusal};
 use crate::broker::Broker;
 use crate::error_text;
 
@@ -94,17 +94,28 @@ impl Configuration {
             self.withheld.remove(account);
         }
         let mut put = Vec::with_capacity(plan.put.len());
+        let mut documents = Vec::with_capacity(plan.put.len());
         for (document, stored) in plan.put {
-            let account = document.claims.subject;
-            self.withheld.remove(&account);
-            self.broker.account_apply(document, now);
-            put.push((account, stored));
+            put.push((document.claims.subject, stored));
+            documents.push(document);
+        }
+        let mut refused = plan.refused;
+        for (account, error) in self.broker.accounts_apply(documents, now) {
+            put.retain(|(accepted, _)| *accepted != account);
+            refused.push(refusal(
+                &account.to_string(),
+                error.code(),
+                error_text::chain(&error),
+            ));
+        }
+        for (account, _) in &put {
+            self.withheld.remove(account);
         }
         Ok(Applied {
             cursor,
             accounts: put.len(),
             removed: plan.removed.len(),
-            refused: within_bound(plan.refused, &request_id),
+            refused: within_bound(refused, &request_id),
             kept: self.store.commit(put, &plan.removed, cursor, snapshot),
         })
     }
@@ -152,13 +163,18 @@ fn load(
 ) -> Vec<PublicKey> {
     let mut withheld = Vec::new();
     for &(account, held) in documents {
+        let mut withhold = |error: &(dyn std::error::Error + 'static)| {
+            let reason = error_text::chain(error);
+            tracing::error!(%account, reason, "a kept document does not verify and is not served");
+            withheld.push(*account);
+        };
         match trust.verify_document(account, &held.account_jwt, &held.statement_jwt, now) {
-            Ok(document) => broker.account_apply(document, now),
-            Err(error) => {
-                let reason = error_text::chain(&error);
-                tracing::error!(%account, reason, "a kept document does not verify and is not served");
-                withheld.push(*account);
+            Ok(document) => {
+                if let Err(error) = broker.account_apply(document, now) {
+                    withhold(&error);
+                }
             }
+            Err(error) => withhold(&error),
         }
     }
     withheld

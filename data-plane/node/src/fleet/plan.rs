@@ -294,7 +294,7 @@ fn refusal_code(error: &TrustError) -> &'static str {
     }
 }
 
-fn refusal(account: &str, code: &str, reason: String) -> fleet::Refusal {
+pub(super) fn refusal(account: &str, code: &str, reason: String) -> fleet::Refusal {
     let account = account.chars().take(ACCOUNT_TEXT_MAX).collect();
     fleet::Refusal {
         account,

@@ -2,6 +2,7 @@
 
 mod changes;
 mod delivery;
+mod exchange;
 mod fairness;
 mod internal;
 mod login;

@@ -119,10 +119,12 @@ impl World {
 
     /// Signs and verifies the account's document as it stands and puts it in force.
     pub(crate) fn apply(&self, account: &Account) {
-        self.broker.account_apply(self.document(account), now());
+        self.broker
+            .account_apply(self.document(account), now())
+            .expect("what the account shares makes sense");
     }
 
-    fn document(&self, account: &Account) -> AccountDocument {
+    pub(crate) fn document(&self, account: &Account) -> AccountDocument {
         let statement = StatementClaims {
             issuer: self.operator.public(),
             subject: account.key(),
