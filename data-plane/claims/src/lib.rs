@@ -98,7 +98,7 @@ pub use operator::OperatorClaims;
 pub use permission_set::{DecidingRule, Decision, PermissionError, PermissionSet};
 pub use permissions::{Permissions, ResponsePermission, Rules};
 pub use rate::{InvalidRate, Rate, RateLimit, Rates, UserShare};
-pub use responses::{RESPONSE_GRANTS_MAX, ResponseGrants};
+pub use responses::{RESPONSE_GRANT_BYTES_MAX, RESPONSE_GRANTS_MAX, ResponseGrants};
 pub use statement::StatementClaims;
 pub use token::{EncodeError, TOKEN_BYTES_MAX, TokenError};
 pub use trust::{AccountDocument, Trust, TrustError};

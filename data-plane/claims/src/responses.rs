@@ -2,6 +2,7 @@
 //! of times and for a while.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::Limit;
@@ -10,6 +11,13 @@ use crate::permissions::ResponsePermission;
 /// Reply subjects that one connection can be entitled to at the same time.
 /// When there are more, the entitlement that was given first ends early.
 pub const RESPONSE_GRANTS_MAX: usize = 4096;
+
+/// Bytes that these take together, see [`ResponseGrants::bytes`], for the same reason: the client
+/// decides how long its reply subjects are.
+pub const RESPONSE_GRANT_BYTES_MAX: usize = 1024 * 1024;
+
+/// What an entitlement takes beside its subject: its places in both maps, and what an allocator adds.
+const GRANT_BYTES: usize = 160;
 
 /// What a claim's response permission comes to, with its defaults filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +40,12 @@ impl From<&ResponsePermission> for ResponseRule {
     }
 }
 
+impl ResponseRule {
+    fn is_over(&self, given_at: Duration, now: Duration) -> bool {
+        self.ttl.is_some_and(|ttl| now.saturating_sub(given_at) > ttl)
+    }
+}
+
 /// The reply subjects that one connection may publish to at present.
 ///
 /// `by_subject` and `by_age` always hold the same grants; `by_age` counts
@@ -40,9 +54,10 @@ impl From<&ResponsePermission> for ResponseRule {
 #[derive(Debug)]
 pub struct ResponseGrants {
     rule: ResponseRule,
-    by_subject: HashMap<Box<[u8]>, Grant>,
-    by_age: BTreeMap<u64, Box<[u8]>>,
+    by_subject: HashMap<Arc<[u8]>, Grant>,
+    by_age: BTreeMap<u64, Arc<[u8]>>,
     next: u64,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -59,6 +74,7 @@ impl ResponseGrants {
             by_subject: HashMap::new(),
             by_age: BTreeMap::new(),
             next: 0,
+            bytes: 0,
         }
     }
 
@@ -69,23 +85,37 @@ impl ResponseGrants {
             return;
         }
         self.remove(reply);
-        while self.by_subject.len() >= RESPONSE_GRANTS_MAX {
-            let Some((_, oldest)) = self.by_age.pop_first() else {
+        self.drop_expired(now);
+        while self.by_subject.len() >= RESPONSE_GRANTS_MAX
+            || self.bytes + GRANT_BYTES + reply.len() > RESPONSE_GRANT_BYTES_MAX
+        {
+            if !self.displace_oldest() {
                 break;
-            };
-            self.by_subject.remove(&oldest);
+            }
         }
         let number = self.next;
         self.next += 1;
+        let reply: Arc<[u8]> = reply.into();
+        self.bytes += GRANT_BYTES + reply.len();
+        self.by_age.insert(number, reply.clone());
         self.by_subject.insert(
-            reply.into(),
+            reply,
             Grant {
                 number,
                 given_at: now,
                 used: 0,
             },
         );
-        self.by_age.insert(number, reply.into());
+    }
+
+    /// Ends the entitlement that was given first. False when there is none.
+    pub fn displace_oldest(&mut self) -> bool {
+        let Some((_, oldest)) = self.by_age.pop_first() else {
+            return false;
+        };
+        self.by_subject.remove(&oldest);
+        self.bytes -= GRANT_BYTES + oldest.len();
+        true
     }
 
     /// The connection wants to publish to a subject that its rules do not
@@ -94,11 +124,7 @@ impl ResponseGrants {
         let Some(grant) = self.by_subject.get_mut(subject) else {
             return false;
         };
-        let expired = self
-            .rule
-            .ttl
-            .is_some_and(|ttl| now.saturating_sub(grant.given_at) > ttl);
-        if expired {
+        if self.rule.is_over(grant.given_at, now) {
             self.remove(subject);
             return false;
         }
@@ -119,9 +145,23 @@ impl ResponseGrants {
         self.by_subject.is_empty()
     }
 
+    /// About how many bytes the entitlements take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn drop_expired(&mut self, now: Duration) {
+        while let Some((_, oldest)) = self.by_age.first_key_value()
+            && self.rule.is_over(self.by_subject[oldest].given_at, now)
+        {
+            self.displace_oldest();
+        }
+    }
+
     fn remove(&mut self, reply: &[u8]) {
         if let Some(grant) = self.by_subject.remove(reply) {
             self.by_age.remove(&grant.number);
+            self.bytes -= GRANT_BYTES + reply.len();
         }
     }
 }

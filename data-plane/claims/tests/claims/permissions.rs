@@ -273,6 +273,28 @@ fn response_grants_are_counted_renewed_and_bounded() {
     assert_eq!(many.len(), RESPONSE_GRANTS_MAX);
     assert!(!many.handle_publish(b"r.0", second(0)), "the oldest went first");
     assert!(many.handle_publish(b"again", second(0)));
+
+    let mut long = grants(-1, -1);
+    for number in 0..RESPONSE_GRANTS_MAX {
+        long.handle_delivery(format!("{number}.{}", "r".repeat(4000)).as_bytes(), second(0));
+        assert!(long.bytes() <= RESPONSE_GRANT_BYTES_MAX);
+    }
+    assert!(
+        (200..RESPONSE_GRANTS_MAX).contains(&long.len()),
+        "{} long ones",
+        long.len()
+    );
+    while long.displace_oldest() {}
+    assert_eq!((long.len(), long.bytes()), (0, 0));
+
+    let mut short = grants(1, 1_000_000_000);
+    for number in 0..100 {
+        short.handle_delivery(format!("r.{number}").as_bytes(), second(0));
+    }
+    short.handle_delivery(b"later", second(2));
+    assert_eq!(short.len(), 1, "what is over makes room");
+    assert!(short.handle_publish(b"later", second(2)));
+    assert_eq!(short.bytes(), 0);
 }
 
 /// The definition, written to be read: may there be a subscription to exactly this subject?

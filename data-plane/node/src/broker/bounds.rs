@@ -76,6 +76,9 @@ pub const WHOLE_STEPS_MAX: usize = 256;
 /// Subscriptions that a client loses in one go when it leaves.
 pub const LEAVE_STEPS_MAX: usize = 256;
 
+/// Subscriptions of a client that are looked at in one go when its permissions changed.
+pub const RECHECK_STEPS_MAX: usize = 256;
+
 /// Turns that a connection takes without going behind others, even when each of them finds its
 /// socket empty in the end: what the sockets wake runs before what waits in the queue.
 pub const TURNS_IN_A_ROW_MAX: usize = 8;
@@ -178,8 +181,12 @@ pub const INTERNAL_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The longest an internal request waits for replies.
 pub const INTERNAL_DEADLINE_MAX: Duration = Duration::from_secs(300);
 
-/// Log lines about refused clients, per second; the rest is only counted.
-pub const REFUSAL_LOG_LINES_PER_SECOND: u32 = 20;
+/// How often a line about strangers is logged (who was refused, or did not speak the protocol); the
+/// rest is only counted.
+pub const STRANGER_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bytes of what such a line says about why: what strangers send can be in it.
+pub const STRANGER_LOG_REASON_MAX: usize = 200;
 
 /// Clients above the limit of connections that are being told so; further ones
 /// are closed without a word, because telling takes a descriptor and a moment.

@@ -1,7 +1,10 @@
 //! An authenticated client as others see it: who it is and where it gets its messages.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -9,6 +12,7 @@ use parking_lot::Mutex;
 use tollway_claims::ResponseGrants;
 
 use super::account::Account;
+use super::bounds::UNCOUNTED_BYTES_MAX;
 use super::close_reason::CloseReason;
 use super::inbox::Inbox;
 use super::outbound::Outbound;
@@ -30,14 +34,24 @@ pub(crate) struct Client {
     pub(crate) verbose: bool,
     /// Who it is at present; replaced when the account's document changes what the user may.
     user: ArcSwap<User>,
+    /// How often that happened, and after which of these changes its subscriptions were looked at
+    /// again. In between each delivery is.
+    changes: AtomicU64,
+    checked: AtomicU64,
     /// Whether `responses` holds something: looked at for each delivery.
     answers: AtomicBool,
-    responses: Mutex<Option<ResponseGrants>>,
+    responses: Mutex<Responses>,
     since: Instant,
     /// Subscriptions that count against the limit of one connection.
     pub(crate) subscriptions: AtomicU64,
     /// Subscriptions that reached their maximum and are still in the owner's table.
     pub(crate) finished: AtomicU64,
+}
+
+/// Leave to answer, and what the account's memory knows of it.
+struct Responses {
+    grants: Option<ResponseGrants>,
+    counted: usize,
 }
 
 /// Where a client's messages go.
@@ -75,8 +89,13 @@ impl Client {
             pedantic: options.pedantic,
             verbose: options.verbose,
             user: ArcSwap::new(user),
+            changes: AtomicU64::new(0),
+            checked: AtomicU64::new(0),
             answers: AtomicBool::new(responses.is_some()),
-            responses: Mutex::new(responses),
+            responses: Mutex::new(Responses {
+                grants: responses,
+                counted: 0,
+            }),
             since: Instant::now(),
             subscriptions: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -117,30 +136,65 @@ impl Client {
             &user.limits.permissions.responses,
         );
         if before != now {
-            *responses = user.permissions.response_grants();
-            self.answers.store(responses.is_some(), Relaxed);
+            responses.grants = user.permissions.response_grants();
+            self.answers.store(responses.grants.is_some(), Relaxed);
+            self.recount(&mut responses);
         }
         self.user.store(user);
+        // Behind the user: who sees the change sees the user.
+        self.changes.fetch_add(1, Release);
         drop(responses);
         self.order_reload();
     }
 
+    /// The number of the last change, when its subscriptions were not looked at again since.
+    pub(crate) fn unchecked(&self) -> Option<u64> {
+        let changes = self.changes.load(Acquire);
+        (changes != self.checked.load(Relaxed)).then_some(changes)
+    }
+
+    /// Its subscriptions were looked at after this change.
+    pub(crate) fn note_checked(&self, change: u64) {
+        self.checked.store(change, Relaxed);
+    }
+
     /// A message with this reply subject was delivered.
     pub(crate) fn note_delivery(&self, reply: &[u8]) {
-        if self.answers.load(Relaxed)
-            && let Some(grants) = &mut *self.responses.lock()
-        {
-            grants.handle_delivery(reply, self.since.elapsed());
+        if !self.answers.load(Relaxed) {
+            return;
         }
+        let mut responses = self.responses.lock();
+        let Some(grants) = &mut responses.grants else {
+            return;
+        };
+        if !self.account.memory.has_room_to_keep() {
+            grants.displace_oldest();
+        }
+        grants.handle_delivery(reply, self.since.elapsed());
+        self.recount(&mut responses);
     }
 
     /// Whether leave to answer covers a subject that the rules deny; uses it up.
     pub(crate) fn may_answer(&self, subject: &[u8]) -> bool {
-        self.answers.load(Relaxed)
-            && match &mut *self.responses.lock() {
-                Some(grants) => grants.handle_publish(subject, self.since.elapsed()),
-                None => false,
-            }
+        if !self.answers.load(Relaxed) {
+            return false;
+        }
+        let mut responses = self.responses.lock();
+        let Some(grants) = &mut responses.grants else {
+            return false;
+        };
+        let may = grants.handle_publish(subject, self.since.elapsed());
+        self.recount(&mut responses);
+        may
+    }
+
+    /// Counts leave to answer in the account's memory, when it changed by what is worth counting.
+    fn recount(&self, responses: &mut Responses) {
+        let bytes = responses.grants.as_ref().map_or(0, ResponseGrants::bytes);
+        if bytes.abs_diff(responses.counted) >= UNCOUNTED_BYTES_MAX {
+            self.account.memory.keep(responses.counted, bytes);
+            responses.counted = bytes;
+        }
     }
 
     /// Removes a subscription that had its last delivery. Any thread may do
@@ -174,5 +228,11 @@ impl Client {
         if let Sink::Socket(outbound) = &self.sink {
             outbound.order_reload();
         }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.account.memory.keep(self.responses.get_mut().counted, 0);
     }
 }

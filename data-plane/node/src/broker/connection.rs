@@ -138,6 +138,10 @@ impl Connection {
                     flow
                 }
                 Event::Time => self.handle_time(),
+                Event::Turn if self.session.is_rechecking() => {
+                    turns = TURNS_IN_A_ROW_MAX;
+                    self.go_on_rechecking()
+                }
                 Event::Turn => match scratch::with(|scratch| self.turn(scratch)) {
                     ControlFlow::Continue(Turn::Drained) => ControlFlow::Continue(()),
                     ControlFlow::Continue(Turn::Yield) => {
@@ -166,13 +170,17 @@ impl Connection {
         }
         // Looked at after the signal was registered: who sets it later raises the signal.
         let writable = self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready();
-        if self.timer.as_mut().poll(context).is_ready() {
+        let time = self.timer.as_mut().poll(context).is_ready();
+        // An error of the socket shows again when reading.
+        let turn = self.session.is_rechecking()
+            || self.paused_until.is_none()
+                && !self.session.is_waiting()
+                && (self.backlog || self.socket.poll_read_ready(context).is_ready());
+        // The login of a stranger may have arrived in time and found no thread free. That goes on
+        // for one control line at most.
+        if time && !(turn && self.session.is_stranger()) {
             return Poll::Ready(Event::Time);
         }
-        // An error of the socket shows again when reading.
-        let turn = self.paused_until.is_none()
-            && !self.session.is_waiting()
-            && (self.backlog || self.socket.poll_read_ready(context).is_ready());
         // Both in turn: neither a flood of messages to the client nor one from it starves the other.
         self.sent_last = writable && !(turn && self.sent_last);
         match (self.sent_last, turn) {
@@ -339,6 +347,15 @@ impl Connection {
         }
         self.set_timer();
         ControlFlow::Continue(())
+    }
+
+    fn go_on_rechecking(&mut self) -> Flow {
+        let mut out = Vec::new();
+        let flow = self.session.go_on_rechecking(&mut out);
+        if !out.is_empty() {
+            self.outbound.push_control(&mut out);
+        }
+        flow
     }
 
     fn handle_writable(&mut self) -> Flow {

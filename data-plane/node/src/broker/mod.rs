@@ -45,6 +45,7 @@ mod memory;
 mod meters;
 mod open_requests;
 mod outbound;
+mod recheck;
 mod refusals;
 mod request_info;
 mod route;

@@ -5,7 +5,6 @@
 //! `handle_*`; answers go to the connection's outbound through the staging of
 //! the turn, in the order of the operations.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use super::close_reason::CloseReason;
 use super::leaving::Leaving;
 use super::login::{Asked, Attempt, LogIn, LoginError, log_in};
 use super::outbound::Outbound;
+use super::recheck::{Recheck, Subscriptions};
 use super::refusals::Refusal;
 use super::route::{Published, Publisher};
 use super::shared::{Shared, unix_now};
@@ -55,7 +55,9 @@ struct Login {
     client: Arc<Client>,
     publisher: Publisher,
     /// Holds every live subscription, and for a while some that are over.
-    subscriptions: HashMap<Box<[u8]>, Arc<Subscription>>,
+    subscriptions: Subscriptions,
+    /// Those that are looked at again and not yet back among the others.
+    recheck: Recheck,
     limits: Limits,
     /// The INFO after the first PONG was sent: from then on changes are told.
     introduced: bool,
@@ -216,19 +218,38 @@ impl Session {
             return ControlFlow::Continue(());
         };
         login.publisher.adopt();
-        login.recheck_subscriptions(out);
         let limits = Limits::of(&self.shared, &login.client);
         let payload_changed = limits.payload_bytes != login.limits.payload_bytes;
         login.limits = limits;
         decoder.max_payload = limits.payload_bytes;
-        if !limits
-            .subscriptions
-            .allows(login.client.subscriptions.load(Relaxed))
-        {
-            return ControlFlow::Break(CloseReason::Told(ProtocolError::MaximumSubscriptionsExceeded));
-        }
-        if payload_changed && login.introduced {
+        login.recheck.begin(&login.client, &mut login.subscriptions);
+        let tell = payload_changed && login.introduced;
+        let flow = self.go_on_rechecking(out);
+        if tell && flow.is_continue() {
             self.push_info(out);
+        }
+        flow
+    }
+
+    /// Whether it has to authenticate, and has not yet.
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.login.is_none() && self.shared.greeting().auth_required
+    }
+
+    /// Whether [`Session::go_on_rechecking`] is to be called before anything is read.
+    pub(crate) fn is_rechecking(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.recheck.is_over())
+    }
+
+    /// Looks at some more of the subscriptions that the user may not have any more.
+    pub(crate) fn go_on_rechecking(&mut self, out: &mut Vec<u8>) -> Flow {
+        let Some(login) = &mut self.login else {
+            return ControlFlow::Continue(());
+        };
+        login.recheck.go_on(&login.client, &mut login.subscriptions, out);
+        let count = login.client.subscriptions.load(Relaxed);
+        if login.recheck.is_over() && !login.limits.subscriptions.allows(count) {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::MaximumSubscriptionsExceeded));
         }
         ControlFlow::Continue(())
     }
@@ -297,8 +318,14 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    /// Counts a client that never authenticated, when that is why it ends.
+    /// Counts a client that never authenticated, when that is why it ends, and says when it does
+    /// not speak the protocol.
     pub(crate) fn note_end(&self, reason: &CloseReason) {
+        if reason.is_protocol_error() {
+            let account = self.login.as_ref().map(|login| login.client.account.key);
+            let refusals = &self.shared.refusals;
+            refusals.record_fault(self.client_ip, account, &reason.text());
+        }
         let rule = match reason {
             CloseReason::Told(ProtocolError::AuthenticationTimeout) => "timeout",
             CloseReason::Protocol(tollway_wire::DecodeError::ConnectExpected) => "connect_expected",
@@ -388,7 +415,8 @@ impl Session {
         self.login = Some(Login {
             publisher: Publisher::new(client.clone()),
             client,
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::new(),
+            recheck: Recheck::default(),
             limits,
             introduced: false,
         });
@@ -465,7 +493,8 @@ impl Session {
     pub(crate) fn leave(&mut self) -> Option<Leaving> {
         let login = self.login.take()?;
         login.client.account.leave(&login.client);
-        Some(Leaving::new(login.client.account.clone(), login.subscriptions))
+        let account = login.client.account.clone();
+        Some(Leaving::new(account, login.subscriptions, login.recheck))
     }
 }
 
@@ -555,28 +584,6 @@ impl Login {
             self.subscriptions
                 .retain(|_, subscription| !subscription.is_over());
         }
-    }
-
-    /// Ends subscriptions that the user may not have any more, and tells it which.
-    fn recheck_subscriptions(&mut self, out: &mut Vec<u8>) {
-        let user = self.client.user();
-        let client = &self.client;
-        self.subscriptions.retain(|sid, subscription| {
-            let (filter, queue) = (subscription.filter.as_filter(), subscription.queue.as_deref());
-            subscription.set_filtered(user.permissions.needs_delivery_filter(filter, queue));
-            if user.permissions.may_subscribe(filter, queue).is_allowed() {
-                return true;
-            }
-            if client.account.unsubscribe(subscription) {
-                let violation = ProtocolError::SubscriptionViolation {
-                    filter: filter.as_bytes().to_vec(),
-                    queue: queue.map(<[u8]>::to_vec),
-                    sid: Some(sid.to_vec()),
-                };
-                encoder::error(out, &violation);
-            }
-            false
-        });
     }
 }
 

@@ -65,7 +65,8 @@ impl Subscription {
 
     /// Whether a message to this subject may be given to the client.
     pub(crate) fn may_deliver(&self, subject: &[u8]) -> bool {
-        !self.filtered.load(Ordering::Relaxed) || self.client.may_deliver(subject, self.queue.as_deref())
+        let asks = self.filtered.load(Ordering::Relaxed) || self.client.unchecked().is_some();
+        !asks || self.client.may_deliver(subject, self.queue.as_deref())
     }
 
     pub(crate) fn set_filtered(&self, filtered: bool) {

@@ -2,7 +2,7 @@
 
 use tollway_claims::{AccountSigningKey, KeyKind, Limit, Scope, Signer, UserLimits};
 
-use crate::support::{World, now, random};
+use crate::support::{World, eventually, now, random};
 
 #[tokio::test]
 async fn revocation_cuts_the_live_connection_and_only_that_one() {
@@ -206,6 +206,90 @@ async fn changed_default_permissions_end_the_subscriptions_they_deny() {
     );
     raw.expect("PONG\r\n").await;
     assert_eq!(world.live(&account).subscriptions, 2);
+}
+
+/// On one thread, with more subscriptions than are looked at again before it comes to the messages.
+#[tokio::test]
+async fn what_a_change_denies_is_not_delivered_from_the_change_on() {
+    const COUNT: usize = 30_000;
+    let world = World::start().await;
+    let mut account = world.account();
+    let user = account.user();
+    let mut raw = world.client(&user).await;
+    let subscribe: String = (0..COUNT).map(|sid| format!("SUB b.{sid} {sid}\r\n")).collect();
+    raw.send(subscribe + "SUB a a\r\n").await;
+    raw.sync().await;
+    let mut publisher = world.client(&user).await;
+    account.claims.default_permissions.subscribe.deny = vec!["b.*".into()];
+    // In the socket already, and read after the change.
+    let publish: String = (0..COUNT)
+        .map(|number| format!("PUB b.{number} 3\r\nnew\r\n"))
+        .collect();
+    publisher.send(publish + "PUB a 0\r\n\r\nPING\r\n").await;
+    world.apply(&account);
+    publisher.expect("PONG\r\n").await;
+    let mut told = 0;
+    let mut delivered = Vec::new();
+    while told < COUNT || delivered.len() < 2 {
+        let line = raw.line().await;
+        match line.starts_with("-ERR 'Permissions Violation for Subscription to \"b.") {
+            true => told += 1,
+            false => delivered.push(line),
+        }
+    }
+    assert_eq!(delivered, ["MSG a a 0", ""]);
+    raw.sync().await;
+}
+
+/// More subscriptions than are looked at in one go, changes faster than that, and a client that
+/// leaves in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_subscriptions_are_looked_at_again_whatever_happens_meanwhile() {
+    const COUNT: usize = 5000;
+    let world = World::start().await;
+    let mut account = world.account();
+    let user = account.user();
+    let mut raw = world.client(&user).await;
+    let mut leaver = world.client(&user).await;
+    let lines = |from: &str, sid: usize| {
+        let lines = (0..COUNT).map(|number| format!("SUB {from}.{number} {}\r\n", sid + number));
+        lines.collect::<String>()
+    };
+    raw.send(lines("a", 0) + &lines("b", COUNT) + &lines("c", 2 * COUNT))
+        .await;
+    raw.sync().await;
+    leaver.send(lines("a", 0)).await;
+    leaver.sync().await;
+
+    let deny = |account: &mut crate::support::Account, filters: &[&str]| {
+        account.claims.default_permissions.subscribe.deny =
+            filters.iter().map(|&filter| filter.into()).collect();
+        world.apply(account);
+    };
+    deny(&mut account, &["a.*"]);
+    deny(&mut account, &["a.*", "b.1"]);
+    drop(leaver);
+    deny(&mut account, &["a.*", "b.*"]);
+    let mut told = std::collections::BTreeSet::new();
+    for _ in 0..2 * COUNT {
+        let line = raw.line().await;
+        assert!(
+            line.starts_with("-ERR 'Permissions Violation for Subscription to"),
+            "{line}"
+        );
+        assert!(told.insert(line), "told once");
+    }
+    raw.sync().await;
+    eventually("the others are left", || {
+        world.live(&account).subscriptions == COUNT as u32
+    })
+    .await;
+    raw.send(format!("PUB c.{} 1\r\nx\r\n", COUNT - 1)).await;
+    raw.expect(format!("MSG c.{} {} 1\r\nx\r\n", COUNT - 1, 3 * COUNT - 1))
+        .await;
+    raw.send(format!("UNSUB {}\r\n", 3 * COUNT - 1)).await;
+    raw.sync().await;
+    assert_eq!(world.live(&account).subscriptions, COUNT as u32 - 1);
 }
 
 #[tokio::test]

@@ -207,3 +207,22 @@ async fn connections_and_subscriptions_are_seen_while_they_last() {
     eventually("all is closed", || world.live(&account) == Default::default()).await;
     assert_eq!(world.meters(&account).connections_opened, 2);
 }
+
+/// On one thread, which the test keeps: the broker comes to nothing meanwhile.
+#[tokio::test]
+async fn a_login_that_arrived_in_time_is_taken_although_the_node_was_busy() {
+    let world = World::with(|settings| settings.auth_timeout = std::time::Duration::from_millis(300)).await;
+    let user = world.account().user();
+    let mut raw = world.greeted().await;
+    let line = raw.connect_line(&user, json!({"protocol": 0}));
+    raw.send(format!("{line}PING\r\n")).await;
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    raw.expect("PONG\r\n").await;
+
+    // That is no way to stay: half a login is none.
+    let mut slow = world.greeted().await;
+    slow.send("CONNECT {\"jwt\":").await;
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    slow.send("\"").await;
+    slow.expect_end("-ERR 'Authentication Timeout'\r\n").await;
+}
