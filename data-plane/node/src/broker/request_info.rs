@@ -127,10 +127,10 @@ mod tests {
             "B: c\rNats-Request-Info: x\r\n",
             "\r\nNats-Request-Info: x\r\n",
         ] {
-            let block = format!("NATS/1.0\r\nA: b\r\n{forged}\r\n");
+            let block = format!("NATS/1.0\r\nA: b\r\n{forged}C: d\r\n\r\n");
             assert_eq!(
                 written(Some(block.as_bytes())),
-                format!("NATS/1.0\r\nA: b\r\n{OWN}"),
+                format!("NATS/1.0\r\nA: b\r\nC: d\r\n{OWN}"),
                 "{forged:?}"
             );
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use rustls::CertificateError;
 use sha2::{Digest as _, Sha256};
-use tollway_claims::Trust;
+use tollway_claims::{Enforced, Trust};
 use tollway_proto::fleet::EnrolRequest;
 use tollway_proto::fleet::fleet_service_client::FleetServiceClient;
 use tonic::Code;
@@ -162,7 +162,9 @@ async fn enrol_once(
         cell_id: answer.cell_id,
         cell_name: answer.cell_name,
         node_name: node_name.to_owned(),
-        trust: Trust::from_operator_jwt(&answer.operator_jwt).map_err(IdentityError::Operator)?,
+        trust: Trust::from_operator_jwt(&answer.operator_jwt)
+            .map_err(IdentityError::Operator)?
+            .enforcing(Enforced::ALL),
         operator_jwt: answer.operator_jwt,
         authority: answer.authority_certificate.into(),
         certificate: answer.certificate.into(),
