@@ -24,7 +24,7 @@ use crate::fleet::{
     Configuration, EnrolError, EnrolmentTokenError, EnrolmentTokenSource, Identity, IdentityError,
     IdentityStore, LastKnownGood, LastKnownGoodError, Link, LinkParts, enrol,
 };
-use crate::monitor::{FleetSide, Monitor, Side};
+use crate::monitor::{About, FleetSide, Monitor, Side};
 use crate::open_files;
 use crate::status::NodeStatus;
 use crate::unix_clock::unix_now;
@@ -160,6 +160,13 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
             status: status.clone(),
             usage: usage.clone(),
         })),
+        about: Arc::new(About::new(
+            ports.metrics.ip().to_string(),
+            ports.metrics.port(),
+            String::new(),
+            String::new(),
+            Vec::new(),
+        )),
     };
     let monitor = tokio::spawn(monitor.serve(metrics_listener));
     let nothing_more_counted = CancellationToken::new();

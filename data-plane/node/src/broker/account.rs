@@ -279,6 +279,14 @@ impl Account {
         true
     }
 
+    /// Shows the subscriptions, in no particular order, until there were enough.
+    pub(crate) fn visit(
+        &self,
+        visit: &mut impl FnMut(&Arc<Subscription>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.interest.read().trie.iter().try_for_each(visit)
+    }
+
     /// Goes on with a walk to the subscriptions that match a subject, for so many steps. Says for
     /// which generation that is right, when it is the whole walk.
     pub(crate) fn look(

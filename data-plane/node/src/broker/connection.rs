@@ -25,6 +25,7 @@ use super::behind_others::behind_others;
 use super::bounds::{
     CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURNS_IN_A_ROW_MAX,
 };
+use super::card::Card;
 use super::close_reason::CloseReason;
 use super::outbound::Outbound;
 use super::scratch::{self, Scratch};
@@ -84,6 +85,7 @@ impl Connection {
         let outbound = Arc::new(Outbound::new(
             shared.next_id(),
             socket.clone(),
+            Card::new(peer),
             shared.settings.max_pending,
         ));
         // An IPv4 client on an IPv6 socket is an IPv4 client, to itself and to its user's networks.
@@ -193,10 +195,9 @@ impl Connection {
     /// Reads once and does what was asked in what was read.
     fn turn(&mut self, scratch: &mut Scratch) -> ControlFlow<CloseReason, Turn> {
         let Scratch { read, staging } = scratch;
-        let budget = self
-            .shared
-            .activity
-            .budget(self.session.account_number(), Instant::now());
+        let now = Instant::now();
+        let account = self.session.account_number();
+        let budget = self.shared.activity.budget(account, now);
         staging.begin_turn(budget.steps);
         let mut drained = false;
         let (front, chunk) = read.split_at_mut(CARRY_COPY_MAX);
@@ -211,6 +212,7 @@ impl Connection {
                 Err(_) => return ControlFlow::Break(CloseReason::Io),
             };
             drained = arrived < budget.bytes;
+            self.outbound.card.hear(now);
             self.session.handle_bytes();
         }
 

@@ -29,6 +29,8 @@ mod apply;
 mod authority;
 mod behind_others;
 pub mod bounds;
+mod card;
+mod census;
 mod client;
 mod close_reason;
 mod connection;
@@ -62,6 +64,7 @@ mod user;
 mod users;
 mod waiting;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -72,6 +75,8 @@ use tollway_claims::{AccountClaims, AccountDocument, PublicKey, Trust};
 use shared::{Shared, unix_now};
 
 pub use authority::Authority;
+pub use card::ConnectionView;
+pub use census::{AccountView, SubscriptionView};
 pub use exchange::DocumentRefused;
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
@@ -188,6 +193,39 @@ impl Broker {
         request: InternalRequest,
     ) -> Result<Vec<InternalReply>, InternalRequestError> {
         internal::run(&self.0, request).await
+    }
+
+    /// What the broker was told at its start.
+    pub fn settings(&self) -> &BrokerSettings {
+        &self.0.settings
+    }
+
+    /// Whether clients have to log in, and the name of the system account.
+    pub fn logins(&self) -> (bool, Option<String>) {
+        let authority = self.0.authority.load();
+        let system = authority
+            .as_ref()
+            .and_then(|authority| authority.system_account());
+        let system = system.and_then(|key| self.0.account(&key));
+        (
+            self.0.greeting().auth_required,
+            system.map(|account| account.label.to_string()),
+        )
+    }
+
+    /// Shows every account that is served now.
+    pub fn accounts_visit(&self, visit: &mut dyn FnMut(AccountView)) {
+        census::accounts(&self.0, visit);
+    }
+
+    /// Shows every connection that is open now.
+    pub fn connections_visit(&self, visit: &mut dyn FnMut(ConnectionView)) {
+        census::connections(&self.0, visit);
+    }
+
+    /// Shows the subscriptions there are now, until there were enough.
+    pub fn subscriptions_visit(&self, visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>) {
+        census::subscriptions(&self.0, visit);
     }
 
     /// Totals of the node.

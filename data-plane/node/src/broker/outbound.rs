@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 
 use super::account::Account;
 use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX, UNCOUNTED_BYTES_MAX};
+use super::card::Card;
 use super::close_reason::CloseReason;
 use super::memory::Memory;
 use super::meters::{Meters, Tally};
@@ -34,6 +35,7 @@ use super::waiting::Waiting;
 pub(crate) struct Outbound {
     /// Unique in the process, never used again.
     pub(crate) id: u64,
+    pub(crate) card: Card,
     pending_max: usize,
     /// Set once; a hint for those who choose receivers. `State::sealed` decides.
     closing: AtomicBool,
@@ -105,13 +107,14 @@ pub(crate) enum Pushed {
 }
 
 impl Outbound {
-    pub(crate) fn new(id: u64, socket: Arc<TcpStream>, pending_max: usize) -> Self {
+    pub(crate) fn new(id: u64, socket: Arc<TcpStream>, card: Card, pending_max: usize) -> Self {
         let state = State {
             socket: Some(socket),
             ..State::default()
         };
         Self {
             id,
+            card,
             pending_max,
             closing: AtomicBool::new(false),
             owner_sends: AtomicBool::new(false),
@@ -176,6 +179,7 @@ impl Outbound {
             self.seal(&mut state, CloseReason::PendingBytes);
             return Pushed::Refused;
         }
+        self.card.count_sent(tally);
         if state.writer != Writer::Idle {
             state.tail.append(bytes, tally);
             self.recount(&state);
@@ -273,6 +277,11 @@ impl Outbound {
         }
         drop(state);
         self.flush();
+    }
+
+    /// Bytes that wait for the client.
+    pub(crate) fn pending(&self) -> usize {
+        self.state.lock().pending()
     }
 
     /// Whether everything accepted was given to the socket.

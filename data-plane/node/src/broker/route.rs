@@ -305,6 +305,9 @@ impl Publisher {
         if self.client.is_metered() {
             meters.add_in(self.accepted);
         }
+        if let Sink::Socket(outbound) = &self.client.sink {
+            outbound.card.count_received(self.accepted);
+        }
         self.accepted = Tally::default();
         staging.flush(Some(self.client.id), Some(meters));
         if self.underway.is_none() && self.memo.len() > MEMO_KEEP_MAX {

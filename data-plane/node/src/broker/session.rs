@@ -16,6 +16,7 @@ use tollway_subject::FilterBuf;
 use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
 
 use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX, SUBSCRIBE_STEPS};
+use super::card::Holder;
 use super::client::Client;
 use super::close_reason::CloseReason;
 use super::leaving::Leaving;
@@ -406,6 +407,12 @@ impl Session {
         self.options.sig = None;
         self.options.pass = None;
         self.options.auth_token = None;
+        self.outbound.card.hand_to(Holder {
+            client: Arc::downgrade(&client),
+            name: self.options.name.clone(),
+            lang: self.options.lang.clone(),
+            version: self.options.version.clone(),
+        });
         self.outbound.belong_to(&client.account);
         let limits = Limits::of(&self.shared, &client);
         decoder.headers = client.headers;

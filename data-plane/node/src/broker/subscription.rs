@@ -96,6 +96,11 @@ impl Subscription {
         self.delivered.load(Ordering::SeqCst) >= max
     }
 
+    /// Messages delivered so far.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }

@@ -1,17 +1,27 @@
-//! Health and metrics over HTTP, for whoever operates the node.
+//! Health, metrics, and the pages of nats-server over HTTP, for whoever operates the node.
+//!
+//! `/varz`, `/connz` and `/subsz` have the fields that tools of NATS read; each page is made when it
+//! is asked for, on a thread of the operator and not of a client.
 //!
 //! The port has no authentication and names accounts by their public keys, so
 //! it is on loopback unless told otherwise.
 
+mod about;
+mod connz;
 mod listener;
+mod query;
+mod subsz;
+mod varz;
+mod written;
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query as Parameters, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -20,11 +30,17 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tollway_accounts::MeterTotals;
 
+pub use self::about::About;
+use self::connz::Connz;
 use self::listener::BoundedListener;
-use crate::broker::Broker;
+use self::query::{InvalidQuery, Query};
+use self::subsz::Subsz;
+use self::varz::Varz;
+use crate::broker::{AccountView, Broker};
 use crate::status::NodeStatus;
 use crate::usage::UsageMeter;
 
@@ -37,7 +53,12 @@ pub struct Monitor {
     pub broker: Broker,
     /// What there is beside the broker.
     pub side: Side,
+    /// The process.
+    pub about: Arc<About>,
 }
+
+/// Entries of a page when nothing is said, as on a stock server.
+const PAGE_USUAL: usize = 1024;
 
 /// What runs beside the broker.
 #[derive(Clone)]
@@ -61,14 +82,65 @@ impl Monitor {
     pub async fn serve(self, listener: TcpListener) {
         let mut registry = Registry::with_prefix("tollway_node");
         registry.register_collector(Box::new(self.clone()));
-        let router = Router::new()
-            .route("/healthz", get(async || "ok\n"))
+        let pages = Router::new()
+            .route("/healthz", get(healthz))
+            .route("/varz", get(varz))
+            .route("/connz", get(connz))
+            .route("/subsz", get(subsz))
+            .route("/subscriptionsz", get(subsz))
+            .with_state(self.clone())
             .route("/readyz", get(readyz).with_state(self.side))
             .route("/metrics", get(metrics).with_state(Arc::new(registry)));
+        let router = match self.about.base_path.trim_matches('/') {
+            "" => pages,
+            path => Router::new().nest(&format!("/{path}"), pages),
+        };
         // It returns only when the listener fails for good, and then clients are still served.
         if let Err(error) = axum::serve(BoundedListener::new(listener), router).await {
             tracing::error!(%error, "health and metrics are not served any more");
         }
+    }
+}
+
+/// The process runs, and answers.
+async fn healthz(State(monitor): State<Monitor>) -> Response {
+    monitor.about.asked("/healthz");
+    let status = BTreeMap::from([("status", "ok")]);
+    (
+        [(header::CONTENT_TYPE, JSON)],
+        serde_json::to_string(&status).unwrap_or_default(),
+    )
+        .into_response()
+}
+
+async fn varz(State(monitor): State<Monitor>) -> Response {
+    monitor.about.asked("/varz");
+    page(Ok(Varz::now(&monitor.broker, &monitor.about)))
+}
+
+async fn connz(
+    State(monitor): State<Monitor>,
+    Parameters(parameters): Parameters<HashMap<String, String>>,
+) -> Response {
+    monitor.about.asked("/connz");
+    page(Connz::now(&monitor.broker, &Query::from(parameters)))
+}
+
+async fn subsz(
+    State(monitor): State<Monitor>,
+    Parameters(parameters): Parameters<HashMap<String, String>>,
+) -> Response {
+    monitor.about.asked("/subsz");
+    page(Subsz::now(&monitor.broker, &Query::from(parameters)))
+}
+
+const JSON: &str = "application/json";
+
+fn page(content: Result<impl Serialize, InvalidQuery>) -> Response {
+    match content.map(|content| serde_json::to_string_pretty(&content)) {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(invalid) => (StatusCode::BAD_REQUEST, invalid.to_string()).into_response(),
     }
 }
 
@@ -143,14 +215,31 @@ impl Collector for Monitor {
             node.auth_failures,
         )?;
 
+        let mut served = Vec::new();
+        self.broker.accounts_visit(&mut |account| served.push(account));
+        let labels: HashMap<_, _> = served
+            .iter()
+            .map(|account| (account.key, account.account.as_str()))
+            .collect();
         let mut accounts = Vec::new();
-        self.broker
-            .meters_visit(&mut |account, totals| accounts.push((account.to_string(), totals)));
+        self.broker.meters_visit(&mut |key, totals| {
+            // One that is not served any more has only its key.
+            let label = labels
+                .get(&key)
+                .map_or_else(|| key.to_string(), |label| (*label).to_owned());
+            accounts.push((label, totals));
+        });
         for (name, help, read) in ACCOUNT_METERS {
             let values = accounts
                 .iter()
                 .map(|(account, totals)| (account.as_str(), read(totals)));
             metrics.counters(name, help, "account", values)?;
+        }
+        for (name, help, read) in ACCOUNT_GAUGES {
+            let values = served
+                .iter()
+                .filter_map(|account| Some((account.account.as_str(), read(account)?)));
+            metrics.gauges(name, help, "account", values)?;
         }
 
         if let Side::Fleet(fleet) = &self.side {
@@ -238,12 +327,60 @@ const ACCOUNT_METERS: [AccountMeter; 5] = [
     ),
 ];
 
+/// Name, help, and what an account has of it; nothing where there is no limit.
+type AccountGauge = (&'static str, &'static str, fn(&AccountView) -> Option<u64>);
+
+/// What is used beside what is granted, so that one can be divided by the other.
+const ACCOUNT_GAUGES: [AccountGauge; 5] = [
+    (
+        "account_connections",
+        "Client connections open in the account",
+        |account| Some(u64::from(account.live.connections)),
+    ),
+    (
+        "account_connections_limit",
+        "Client connections that the account may have open; no line without a limit",
+        |account| account.limits.connections.get(),
+    ),
+    (
+        "account_subscriptions",
+        "Subscriptions open in the account",
+        |account| Some(u64::from(account.live.subscriptions)),
+    ),
+    (
+        "account_subscriptions_limit",
+        "Subscriptions that the account may have open; no line without a limit",
+        |account| account.limits.subscriptions.get(),
+    ),
+    (
+        "account_payload_bytes_limit",
+        "Largest message that the account may send; no line without a limit of its own",
+        |account| account.limits.payload_bytes.get(),
+    ),
+];
+
 struct Encoder<'e>(DescriptorEncoder<'e>);
 
 impl Encoder<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         value.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    fn gauges<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (&'v str, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (value_of_label, value) in values {
+            let labels = [(label, value_of_label)];
+            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            value.encode(family.encode_family(as_set(&labels))?)?;
+        }
+        Ok(())
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

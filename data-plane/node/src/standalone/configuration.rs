@@ -33,6 +33,7 @@ pub(super) struct Configuration {
     pub(super) limits: Limits,
     /// The file's digest, as `-t` prints it; empty without a file.
     pub(super) digest: String,
+    pub(super) tags: Vec<String>,
     /// What a person should know.
     pub(super) notices: Vec<String>,
 }
@@ -158,6 +159,7 @@ impl Configuration {
             limits: Limits::of(&file, logins.accounts.len()),
             accounts: logins.accounts,
             digest: file.digest,
+            tags: file.server_tags,
             notices,
         })
     }

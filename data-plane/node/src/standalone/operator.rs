@@ -83,7 +83,7 @@ pub(super) fn read(
     };
     let trust = Trust::from_operator_jwt(jwt.trim())
         .map_err(|source| InvalidOperator::Operator { at: at(), source })?
-        .enforcing(Enforced::NONE);
+        .enforcing(Enforced::ALL);
     let pinned = &file.resolver_pinned_accounts;
     let mut accounts = Vec::new();
     for preloaded in &file.resolver_preload {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,7 +15,7 @@ use super::log::{Log, LogError};
 use super::ports_file::{PortsFile, write_pid};
 use crate::broker::{Broker, PROTOCOL_VERSION, listener, operator_runtime};
 use crate::client_threads::ClientThreads;
-use crate::monitor::{Monitor, Side};
+use crate::monitor::{About, Monitor, Side};
 use crate::unix_clock::unix_now;
 use crate::{error_text, open_files};
 
@@ -113,11 +114,23 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
     }
 
     let broker = Broker::new(configuration.broker_settings(server_id, client_address.port()));
+    let about = Arc::new(About::new(
+        configuration
+            .monitoring
+            .as_ref()
+            .map(|address| address.host.clone())
+            .unwrap_or_default(),
+        monitoring_address.map_or(0, |address| address.port()),
+        configuration.base_path.clone(),
+        configuration.digest.clone(),
+        configuration.tags.clone(),
+    ));
     let mut running = Running {
         flags,
         broker,
         log,
         configuration,
+        about: about.clone(),
     };
     running.put_in_force();
     let stop = CancellationToken::new();
@@ -131,6 +144,7 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
         let monitor = Monitor {
             broker: running.broker.clone(),
             side: Side::Standalone,
+            about,
         };
         tokio::spawn(monitor.serve(listener));
     }
@@ -165,6 +179,7 @@ struct Running {
     broker: Broker,
     log: Log,
     configuration: Configuration,
+    about: Arc<About>,
 }
 
 impl Running {
@@ -222,6 +237,8 @@ impl Running {
         for what in self.configuration.needs_a_restart(&configuration) {
             tracing::warn!("Reloaded: {what} changed, which counts after a restart");
         }
+        self.about
+            .configuration_set(configuration.digest.clone(), configuration.tags.clone());
         self.configuration = configuration;
         self.put_in_force();
         tracing::info!("Reloaded server configuration");

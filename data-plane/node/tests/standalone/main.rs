@@ -4,6 +4,7 @@ mod client;
 mod files;
 mod flags;
 mod login;
+mod monitoring;
 mod node;
 mod operator;
 mod reload;

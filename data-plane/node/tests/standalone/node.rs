@@ -19,6 +19,8 @@ pub(crate) struct Node {
     folder: tempfile::TempDir,
     /// Where clients connect.
     pub(crate) clients: SocketAddr,
+    /// The address of the monitoring pages, when they are served.
+    pub(crate) monitoring: Option<String>,
 }
 
 /// The program with these arguments.
@@ -74,12 +76,13 @@ impl Node {
             child,
             folder,
             clients: SocketAddr::from(([127, 0, 0, 1], 0)),
+            monitoring: None,
         };
-        node.clients = node.wait_for_ports();
+        node.wait_for_ports();
         node
     }
 
-    fn wait_for_ports(&mut self) -> SocketAddr {
+    fn wait_for_ports(&mut self) {
         let path = self.path(&format!("tollway-node_{}.ports", self.child.id()));
         let start = Instant::now();
         loop {
@@ -87,7 +90,9 @@ impl Node {
                 let ports: serde_json::Value = serde_json::from_str(&text).expect("the ports are JSON");
                 let url = ports["nats"][0].as_str().expect("there is a URL");
                 let address = url.strip_prefix("nats://").expect("of NATS");
-                return address.parse().expect("with an address");
+                self.clients = address.parse().expect("with an address");
+                self.monitoring = ports["monitoring"][0].as_str().map(str::to_owned);
+                return;
             }
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("the node ended ({status}): {}", self.log());

@@ -1,0 +1,162 @@
+//! What there is to tell of one connection: who it is, since when, and what it sent and got.
+//!
+//! Written by whoever works for the connection anyway, without a lock; read when somebody looks.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+
+use super::client::Client;
+use super::meters::Tally;
+
+/// The card of one connection.
+pub(crate) struct Card {
+    peer: SocketAddr,
+    since: SystemTime,
+    began: Instant,
+    /// Microseconds after `began`.
+    heard_at: AtomicU64,
+    received: Traffic,
+    sent: Traffic,
+    holder: Mutex<Option<Box<Holder>>>,
+}
+
+/// What a client said of itself when it logged in.
+pub(crate) struct Holder {
+    pub(crate) client: Weak<Client>,
+    pub(crate) name: Option<String>,
+    pub(crate) lang: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+/// Messages and their bytes. One thread at a time counts.
+#[derive(Default)]
+struct Traffic {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Traffic {
+    fn count(&self, tally: Tally) {
+        // Cheaper than adding: nobody else writes.
+        self.messages
+            .store(self.messages.load(Relaxed) + tally.messages, Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed) + tally.bytes, Relaxed);
+    }
+
+    fn read(&self) -> (u64, u64) {
+        (self.messages.load(Relaxed), self.bytes.load(Relaxed))
+    }
+}
+
+impl Card {
+    pub(crate) fn new(peer: SocketAddr) -> Self {
+        Self {
+            peer,
+            since: SystemTime::now(),
+            began: Instant::now(),
+            heard_at: AtomicU64::new(0),
+            received: Traffic::default(),
+            sent: Traffic::default(),
+            holder: Mutex::new(None),
+        }
+    }
+
+    /// Something arrived from the client.
+    pub(crate) fn hear(&self, now: Instant) {
+        let micros = now.saturating_duration_since(self.began).as_micros();
+        self.heard_at
+            .store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// The client published this. Only the connection's own task counts here.
+    pub(crate) fn count_received(&self, tally: Tally) {
+        if tally.messages > 0 {
+            self.received.count(tally);
+        }
+    }
+
+    /// The client is sent this. Only who holds the lock of its outbound counts here.
+    pub(crate) fn count_sent(&self, tally: Tally) {
+        if tally.messages > 0 {
+            self.sent.count(tally);
+        }
+    }
+
+    /// The connection has logged in.
+    pub(crate) fn hand_to(&self, holder: Holder) {
+        *self.holder.lock() = Some(Box::new(holder));
+    }
+
+    /// What the card says; the rest is left empty.
+    pub(crate) fn read(&self, id: u64) -> (ConnectionView, Option<Arc<Client>>) {
+        let (in_messages, in_bytes) = self.received.read();
+        let (out_messages, out_bytes) = self.sent.read();
+        let mut view = ConnectionView {
+            id,
+            peer: self.peer,
+            since: self.since,
+            heard: self.since + Duration::from_micros(self.heard_at.load(Relaxed)),
+            pending_bytes: 0,
+            in_messages,
+            in_bytes,
+            out_messages,
+            out_bytes,
+            subscriptions: 0,
+            name: None,
+            lang: None,
+            version: None,
+            user: None,
+            account: None,
+            account_name: None,
+        };
+        let mut client = None;
+        if let Some(holder) = &*self.holder.lock() {
+            view.name.clone_from(&holder.name);
+            view.lang.clone_from(&holder.lang);
+            view.version.clone_from(&holder.version);
+            client = holder.client.upgrade();
+        }
+        (view, client)
+    }
+}
+
+/// One connection at one moment.
+#[derive(Debug, Clone)]
+pub struct ConnectionView {
+    /// Its number, as INFO says it.
+    pub id: u64,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// When it began.
+    pub since: SystemTime,
+    /// When something last came from it.
+    pub heard: SystemTime,
+    /// Bytes that wait for it.
+    pub pending_bytes: usize,
+    /// Messages it published, and their bytes (subject, reply, headers and payload).
+    pub in_messages: u64,
+    /// See `in_messages`.
+    pub in_bytes: u64,
+    /// Messages for it, and their bytes (subject, reply, headers and payload).
+    pub out_messages: u64,
+    /// See `out_messages`.
+    pub out_bytes: u64,
+    /// Its subscriptions.
+    pub subscriptions: u64,
+    /// The client's name for itself.
+    pub name: Option<String>,
+    /// The language of its library.
+    pub lang: Option<String>,
+    /// The version of its library.
+    pub version: Option<String>,
+    /// The user: its name, or its key.
+    pub user: Option<String>,
+    /// The account, as INFO says it; none before login.
+    pub account: Option<String>,
+    /// What people call the account.
+    pub account_name: Option<String>,
+}

@@ -1,0 +1,158 @@
+//! `/varz`: the server and its totals, in the fields of nats-server.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::about::{About, memory_bytes};
+use super::written::{nanoseconds, time, uptime};
+use crate::broker::bounds::{CONTROL_LINE_MAX, PINGS_UNANSWERED_MAX};
+use crate::broker::{Broker, PROTOCOL_VERSION};
+
+/// The page. Fields about what a node has not are left out, but for objects and numbers that tools
+/// expect to be there.
+#[derive(Debug, Serialize)]
+pub(super) struct Varz {
+    server_id: String,
+    server_name: String,
+    version: &'static str,
+    /// Our own version; `version` is the level of the stock server that the node conforms to.
+    tollway_version: String,
+    proto: u8,
+    host: String,
+    port: u16,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    auth_required: bool,
+    max_connections: usize,
+    ping_interval: u64,
+    ping_max: u32,
+    http_host: String,
+    http_port: u16,
+    http_base_path: String,
+    https_port: u16,
+    auth_timeout: f64,
+    max_control_line: usize,
+    max_payload: usize,
+    max_pending: usize,
+    cluster: Empty,
+    gateway: Empty,
+    leaf: Empty,
+    mqtt: Empty,
+    websocket: Empty,
+    jetstream: Empty,
+    write_deadline: u64,
+    start: String,
+    now: String,
+    uptime: String,
+    mem: u64,
+    cores: usize,
+    cpu: f64,
+    connections: u64,
+    total_connections: u64,
+    routes: u64,
+    remotes: u64,
+    leafnodes: u64,
+    in_msgs: u64,
+    in_bytes: u64,
+    out_msgs: u64,
+    out_bytes: u64,
+    slow_consumers: u64,
+    stale_connections: u64,
+    subscriptions: u64,
+    http_req_stats: BTreeMap<&'static str, u64>,
+    config_load_time: String,
+    config_digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_account: Option<String>,
+    slow_consumer_stats: ByKind,
+    stale_connection_stats: ByKind,
+}
+
+/// What there is none of here.
+#[derive(Debug, Serialize)]
+struct Empty {}
+
+/// A number by kind of connection. Clients are the only kind.
+#[derive(Debug, Serialize)]
+struct ByKind {
+    clients: u64,
+    routes: u64,
+    gateways: u64,
+    leafs: u64,
+}
+
+impl ByKind {
+    const fn of_clients(clients: u64) -> Self {
+        Self {
+            clients,
+            routes: 0,
+            gateways: 0,
+            leafs: 0,
+        }
+    }
+}
+
+impl Varz {
+    pub(super) fn now(broker: &Broker, about: &About) -> Self {
+        let settings = broker.settings();
+        let stats = broker.stats();
+        let (auth_required, system_account) = broker.logins();
+        let configuration = about.configuration();
+        Self {
+            server_id: settings.server_id.clone(),
+            server_name: settings.server_name.clone(),
+            version: PROTOCOL_VERSION,
+            tollway_version: settings.software_version.clone(),
+            proto: 1,
+            host: settings.host.clone(),
+            port: settings.port,
+            auth_required,
+            max_connections: settings.max_connections,
+            ping_interval: nanoseconds(settings.ping_interval),
+            ping_max: PINGS_UNANSWERED_MAX,
+            http_host: about.host.clone(),
+            http_port: about.port,
+            http_base_path: about.base_path.clone(),
+            https_port: 0,
+            auth_timeout: settings.auth_timeout.as_secs_f64(),
+            max_control_line: CONTROL_LINE_MAX,
+            max_payload: settings.max_payload,
+            max_pending: settings.max_pending,
+            cluster: Empty {},
+            gateway: Empty {},
+            leaf: Empty {},
+            mqtt: Empty {},
+            websocket: Empty {},
+            jetstream: Empty {},
+            write_deadline: nanoseconds(settings.write_deadline),
+            start: time(about.since()),
+            now: time(SystemTime::now()),
+            uptime: uptime(about.uptime()),
+            mem: memory_bytes(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu: about.processor_percent(),
+            connections: stats.connections,
+            total_connections: stats.connections_total,
+            routes: 0,
+            remotes: 0,
+            leafnodes: 0,
+            in_msgs: stats.messages_in,
+            in_bytes: stats.bytes_in,
+            out_msgs: stats.messages_out,
+            out_bytes: stats.bytes_out,
+            slow_consumers: stats.slow_consumers,
+            stale_connections: stats.stale_connections,
+            subscriptions: stats.subscriptions,
+            http_req_stats: about.requests(),
+            config_load_time: time(configuration.at),
+            config_digest: configuration.digest,
+            tags: configuration.tags,
+            system_account,
+            slow_consumer_stats: ByKind::of_clients(stats.slow_consumers),
+            stale_connection_stats: ByKind::of_clients(stats.stale_connections),
+        }
+    }
+}
