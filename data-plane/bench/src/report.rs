@@ -63,16 +63,13 @@ impl Report {
             "| scenario | messages/s | ratio | server CPU, ns/message | ratio | in the kernel, % | peak RSS, MiB | ratio |\n\
              |---|---:|---:|---:|---:|---:|---:|---:|\n",
         );
-        for comparison in &self.comparisons {
+        for comparison in self.comparisons.iter().filter(|comparison| is_flow(comparison)) {
             let _ = writeln!(text, "{}", flow_line(comparison));
         }
         let mut others = String::new();
         for comparison in &self.comparisons {
-            for row in comparison
-                .rows()
-                .iter()
-                .filter(|row| !row.metric.is_in_flow_table())
-            {
+            let is_told = |row: &&Row| is_flow(comparison) && IN_FLOW_TABLE.contains(&row.metric);
+            for row in comparison.rows().iter().filter(|row| !is_told(row)) {
                 let _ = writeln!(
                     others,
                     "| {} | {} | {} | {} |",
@@ -110,9 +107,30 @@ impl std::fmt::Display for Report {
     }
 }
 
+/// What has columns in the first table, or is for the file alone.
+const IN_FLOW_TABLE: [Metric; 6] = [
+    Metric::Rate,
+    Metric::Cpu,
+    Metric::KernelShare,
+    Metric::Generator,
+    Metric::Elsewhere,
+    Metric::PeakMemory,
+];
+
+/// Whether it belongs into the first table: messages flowed, or nothing is known of it.
+fn is_flow(comparison: &Comparison) -> bool {
+    comparison.pairs.is_empty() || comparison.row(Metric::Rate).is_some()
+}
+
 fn flow_line(comparison: &Comparison) -> String {
     if let (Some(failure), true) = (&comparison.failure, comparison.pairs.is_empty()) {
-        let failure = failure.lines().next().unwrap_or_default().replace('|', "/");
+        // The server's log lies between the lines of the error; the last one is the cause.
+        let failure = failure
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches(": ")
+            .replace('|', "/");
         return format!("| {} | FAILED: {failure} | | | | | | |", comparison.scenario);
     }
     let cell = |metric| comparison.row(metric).map_or(String::new(), |row| both(&row));

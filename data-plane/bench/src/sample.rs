@@ -44,14 +44,6 @@ pub(crate) struct Notation {
 }
 
 impl Metric {
-    /// Whether it has a column in the table of flows.
-    pub(crate) fn is_in_flow_table(self) -> bool {
-        matches!(
-            self,
-            Self::Rate | Self::Cpu | Self::KernelShare | Self::Generator | Self::Elsewhere | Self::PeakMemory
-        )
-    }
-
     pub(crate) fn notation(self) -> Notation {
         let (title, key, digits, compared) = match self {
             Self::Rate => ("messages/s", "messages_per_second", 0, true),

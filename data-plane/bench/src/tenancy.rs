@@ -20,6 +20,8 @@ const SUBSCRIPTIONS_MAX: u64 = 1_000_000;
 const PAYLOAD_MAX: u64 = 1024 * 1024;
 /// Messages and bytes a second, in each direction.
 const RATE_MAX: u64 = 1_000_000_000_000;
+/// At once may come what a rate allows in a second, divided by this.
+const BURSTS: u64 = 10;
 
 /// What a client shows when it connects.
 pub(crate) struct Creds {
@@ -101,7 +103,10 @@ fn account(
             subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
         },
     );
-    let rate = |rate: u64| NonZeroU64::new(rate).map(|rate| RateLimit::AtMost(Rate::per_second(rate)));
+    let rate = |rate: u64| {
+        let (per_second, burst) = (NonZeroU64::new(rate)?, NonZeroU64::new(rate / BURSTS)?);
+        Some(RateLimit::AtMost(Rate { per_second, burst }))
+    };
     tollway.rates = Rates {
         messages_in: rate(messages_in.unwrap_or(RATE_MAX)),
         bytes_in: rate(RATE_MAX),

@@ -119,7 +119,7 @@ impl Flow {
                     progress.stop();
                 })
             });
-            let moved = move_all(publishers, progress, time, rate);
+            let moved = move_all(publishers, progress, time, rate, PATIENCE);
             let elapsed = begun.elapsed();
             let cost = clocks.cost(server);
             progress.stop();
@@ -142,6 +142,7 @@ fn move_all(
     progress: &Progress,
     time: Duration,
     rate: Option<f64>,
+    patience: Duration,
 ) -> anyhow::Result<()> {
     publisher::run(publishers, progress, time, rate)?;
     for publisher in publishers.iter_mut() {
@@ -156,7 +157,7 @@ fn move_all(
             if all != seen {
                 (seen, seen_at) = (all, Instant::now());
             }
-            if seen_at.elapsed() > PATIENCE {
+            if seen_at.elapsed() > patience {
                 bail!(
                     "messages were lost: {}",
                     publisher.gate.shortfall(publisher.messages(), progress)
@@ -200,4 +201,88 @@ fn confirm(stream: &mut TcpStream) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+
+    use super::super::BATCH;
+    use super::*;
+
+    const FRAME: &[u8] = b"MSG a 1 1\r\nx\r\n";
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    /// Publishes one message to a server that confirms it, and then does `deliver` to the receiver.
+    fn published(deliver: impl FnOnce(&mut TcpStream) + Send) -> anyhow::Result<()> {
+        let (publisher, mut served) = pair();
+        let (receiver, mut delivering) = pair();
+        let progress = Progress::new(1);
+        let receivers = Receivers::new(vec![(receiver, Counter::new(FRAME.len()))]);
+        let gate = Gate::Slowest(0..1, 1);
+        let mut publishers = vec![Publisher::new(publisher, Tape::new(["a"], 1), gate, BATCH)];
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut said = Vec::new();
+                let mut byte = [0];
+                while !said.ends_with(b"PING\r\n") && served.read(&mut byte).unwrap() == 1 {
+                    said.push(byte[0]);
+                }
+                let _ = served.write_all(b"PONG\r\n");
+                deliver(&mut delivering);
+                // Open until the client has made up its mind.
+                let _ = delivering.read(&mut byte);
+            });
+            // Closes the connection when it ends.
+            let progress = &progress;
+            let reading = scope.spawn(move || {
+                let mut receivers = receivers;
+                receivers.run(progress).inspect_err(|_| progress.stop())
+            });
+            let time = Duration::from_millis(20);
+            let moved = move_all(&mut publishers, progress, time, None, Duration::from_millis(50));
+            progress.stop();
+            reading.join().unwrap()?;
+            moved
+        })
+    }
+
+    #[test]
+    fn run_succeeds_when_what_was_published_arrives_once() {
+        published(|receiver| receiver.write_all(FRAME).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn lost_message_fails_the_run() {
+        let error = published(|_| {});
+        assert!(error.unwrap_err().to_string().contains("lost"));
+    }
+
+    #[test]
+    fn message_that_arrives_twice_fails_the_run() {
+        let error = published(|receiver| receiver.write_all(&FRAME.repeat(2)).unwrap());
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("2 messages arrived where 1")
+        );
+    }
+
+    #[test]
+    fn closed_receiver_fails_the_run() {
+        let error = published(|receiver| receiver.shutdown(Shutdown::Both).unwrap());
+        assert!(error.unwrap_err().to_string().contains("closed"));
+    }
+
+    #[test]
+    fn refusal_at_a_receiver_fails_the_run_and_is_told() {
+        let error = published(|receiver| receiver.write_all(b"-ERR 'Slow Consumer'\r\n").unwrap());
+        assert!(error.unwrap_err().to_string().contains("Slow Consumer"));
+    }
 }

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use anyhow::ensure;
+
 use super::request::Ends;
 use super::stream::{Stream, warm_up};
 use super::{Scenario, Stage};
@@ -13,6 +15,9 @@ const PAYLOAD: usize = 128;
 
 /// The flood flows so long before and after what is measured beside it.
 const MARGIN: Duration = Duration::from_millis(300);
+
+/// What a limited flood may move more than its rate: the burst at its beginning, in a short run.
+const LIMIT_SLACK: f64 = 1.5;
 
 /// How A floods.
 pub(crate) struct Neighbour {
@@ -58,10 +63,14 @@ impl Neighbour {
             anyhow::Ok((latencies?, phase?))
         })?;
         sample.set_latencies([Metric::P50, Metric::P99, Metric::P999], &latencies);
-        sample.set(
-            Metric::FloodRate,
-            phase.delivered as f64 / phase.elapsed.as_secs_f64(),
-        );
+        let moved = phase.delivered as f64 / phase.elapsed.as_secs_f64();
+        if let (Flood::Limited(rate), false) = (self.flood, stage.program.is_real) {
+            ensure!(
+                moved < rate as f64 * LIMIT_SLACK,
+                "the flood moved {moved:.0} messages a second where its account has {rate}"
+            );
+        }
+        sample.set(Metric::FloodRate, moved);
         Ok(())
     }
 }
