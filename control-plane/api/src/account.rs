@@ -57,7 +57,7 @@ pub struct AccountLimits {
 pub struct NewAccount {
     /// Unique in the organization: lower-case letters, digits and hyphens, at most 63.
     pub name: String,
-    /// A cell's name, for platform admins; the one with the fewest accounts when absent or empty.
+    /// A cell's name, for platform admins; the one with the fewest accounts, of those with a node, when absent or empty.
     #[serde(default)]
     pub cell: Option<String>,
     /// The defaults of the installation when absent. What a platform admin sets is granted as well; others may

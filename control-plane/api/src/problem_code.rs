@@ -75,12 +75,15 @@ problem_codes! {
     /// The organization still has accounts.
     OrganizationNotEmpty = "organization_not_empty", 409, "The organization still has accounts",
         "Delete its accounts first.";
+    /// Accounts still live in the cell.
+    CellNotEmpty = "cell_not_empty", 409, "Accounts still live in the cell",
+        "Delete its accounts first.";
     /// The user or the account has as many credentials as it may have.
     TooManyCredentials = "too_many_credentials", 409, "There are too many credentials",
         "Revoke credentials that the user no longer needs; issue with `lifetime_seconds`, so that they end by themselves.";
     /// There is no cell in which the account could live.
     NoCell = "no_cell", 409, "There is no cell to place the account in",
-        "Create a cell and let a node join it, or name an existing cell.";
+        "No cell has a node that serves. Let a node join a cell; platform administrators may also name a cell that waits for one.";
     /// The account's cell refused the document that this change made.
     DocumentRefused = "document_refused", 409, "The cell refused the account's document",
         "Read `detail` for the node's reason; the cell keeps serving the document before. Change the account again.";

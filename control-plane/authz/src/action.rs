@@ -106,6 +106,8 @@ actions! {
     CellList = "cell.list", Platform;
     /// See a cell, its nodes and what they refused.
     CellRead = "cell.read", Platform;
+    /// Delete a cell without accounts.
+    CellDelete = "cell.delete", Platform;
     /// Create a one-time token with which a node joins a cell.
     EnrolmentTokenCreate = "enrolment_token.create", Platform;
     /// Create a one-time link that signs a browser in.

@@ -30,7 +30,7 @@ pub const ISSUANCES_PER_ACCOUNT_MAX: u32 = 8_000;
 /// Refusals of a cell that are shown at once.
 pub(crate) const CELL_REFUSALS_SHOWN_MAX: i64 = 100;
 
-/// Accounts that are named when an organization cannot be deleted because of them.
+/// Accounts that are named when an organization or a cell cannot be deleted because of them.
 pub(crate) const ACCOUNTS_NAMED_MAX: i64 = 10;
 
 /// Characters of a node's stable word (refusal code) that are kept.

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use tollway_model::{
-    AccountCell, Cell, CellEngine, CellId, CellRef, CellSummary, Cursor, Mark, Name, Node, Page, PageRequest,
-    Refusal, UpdateRefusal,
+    AccountCell, Cell, CellEngine, CellId, CellRef, CellSummary, Cursor, Mark, Name, Node, NodeId, Page,
+    PageRequest, Refusal, UpdateRefusal,
 };
 use uuid::Uuid;
 
-use crate::bounds::CELL_REFUSALS_SHOWN_MAX;
+use crate::bounds::{ACCOUNTS_NAMED_MAX, CELL_REFUSALS_SHOWN_MAX};
 use crate::error::{DatastoreError, failed_to};
 use crate::node::node_from_row;
 use crate::row::{Reader, to_bigint};
@@ -61,12 +61,65 @@ pub enum CellPlaceError {
         /// The name.
         name: Name,
     },
-    /// The installation has no cell at all: create one and let a node join it.
-    #[error("there is no cell yet: create one first")]
+    /// No cell has a node that serves: create one and let a node join it.
+    #[error("there is no cell with a node yet: let a node join one first")]
     NoCells,
     /// The database did not do its part.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
+}
+
+/// Why a cell was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum CellDeleteError {
+    /// There is none with this id or name.
+    #[error("there is no such cell")]
+    NotFound,
+    /// Accounts live in it: delete them first.
+    #[error("the cell {cell} is in use by {}", listed(.accounts, *.count))]
+    HasAccounts {
+        /// The cell.
+        cell: Name,
+        /// How many there are.
+        count: u64,
+        /// The first of them, up to ten.
+        accounts: Vec<CellTenant>,
+    },
+    /// The database did not do its part.
+    #[error(transparent)]
+    Datastore(#[from] DatastoreError),
+}
+
+/// An account that lives in a cell, as people know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellTenant {
+    /// The account.
+    pub account: Name,
+    /// Its organization.
+    pub organization: Name,
+}
+
+/// A cell that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedCell {
+    /// Its id.
+    pub id: CellId,
+    /// What it was called.
+    pub name: Name,
+    /// Its nodes, which may not attach any more.
+    pub nodes: Vec<NodeId>,
+}
+
+fn listed(accounts: &[CellTenant], count: u64) -> String {
+    let mut names: Vec<_> = accounts
+        .iter()
+        .map(|tenant| format!("{} of {}", tenant.account, tenant.organization))
+        .collect();
+    if count > accounts.len() as u64 {
+        names.push(String::from("..."));
+    }
+    let noun = if count == 1 { "account" } else { "accounts" };
+    format!("{count} {noun}: {}", names.join(", "))
 }
 
 pub(crate) fn cursor_from_columns(
@@ -104,7 +157,9 @@ fn cell_from_row(row: &PgRow) -> Result<Cell, DatastoreError> {
 }
 
 impl TenantTx {
-    /// The cell for a new account: the named one, or the one with the fewest accounts.
+    /// The cell for a new account: the named one, or the one with the fewest accounts of those whose node is
+    /// attached; when none is, of those whose node has served before. It is not deleted until this
+    /// transaction ends.
     pub async fn cell_place(&mut self, wanted: Option<&Name>) -> Result<AccountCell, CellPlaceError> {
         let row = sqlx::query("SELECT id, name FROM app_cell_place($1)")
             .bind(wanted.map(Name::as_str))
@@ -132,7 +187,7 @@ impl SystemTx {
             "WITH new AS (
                  INSERT INTO cell (id, name, engine, epoch, epoch_statement, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (name) DO NOTHING
+                 ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING
                  RETURNING
                      id, name, engine, epoch, revision, applied_epoch, applied_revision, applied_at, created_at,
                      epoch_statement
@@ -171,8 +226,8 @@ impl SystemTx {
                  id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark, epoch_statement
              FROM cell
              JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
-             WHERE id = $1
-                OR name = $2",
+             WHERE (id = $1 OR name = $2)
+               AND deleted_at IS NULL",
         )
         .bind(id)
         .bind(name)
@@ -201,7 +256,8 @@ impl SystemTx {
                  id, name, engine, epoch, cell.revision, applied_epoch, applied_revision, applied_at, created_at, mark, epoch_statement
              FROM cell
              JOIN cell_revision ON cell_id = id AND cell_revision.revision = cell.revision
-             WHERE $1::uuid IS NULL OR id > $1
+             WHERE deleted_at IS NULL
+               AND ($1::uuid IS NULL OR id > $1)
              ORDER BY id
              LIMIT $2",
         )
@@ -220,11 +276,102 @@ impl SystemTx {
 
     /// How many cells there are.
     pub async fn cell_count(&mut self) -> Result<u64, DatastoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM cell")
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM cell WHERE deleted_at IS NULL")
             .fetch_one(self.connection())
             .await
             .map_err(failed_to("count cells"))?;
         Ok(count.unsigned_abs())
+    }
+
+    /// Deletes a cell that no account lives in. Its enrolment tokens go, its nodes may not attach any more,
+    /// and its name is free again. What was used in it stays in the ledger.
+    pub async fn cell_delete(
+        &mut self,
+        cell: &CellRef,
+        now: OffsetDateTime,
+    ) -> Result<DeletedCell, CellDeleteError> {
+        let Some(found) = self.cell_get(cell).await? else {
+            return Err(CellDeleteError::NotFound);
+        };
+        // Before the cell is locked, as a node that enrols does it: each would wait for the other.
+        sqlx::query("DELETE FROM enrolment_token WHERE cell_id = $1")
+            .bind(found.id.uuid())
+            .execute(self.connection())
+            .await
+            .map_err(failed_to("delete enrolment tokens of the cell"))?;
+        // Waits for accounts that are being placed in it: those hold the row.
+        let locked = sqlx::query(
+            "SELECT id
+             FROM cell
+             WHERE id = $1
+               AND deleted_at IS NULL
+             FOR UPDATE",
+        )
+        .bind(found.id.uuid())
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("lock the cell"))?;
+        if locked.is_none() {
+            return Err(CellDeleteError::NotFound);
+        }
+        let count = self.cell_account_count(found.id).await?;
+        if count > 0 {
+            return Err(CellDeleteError::HasAccounts {
+                accounts: self.cell_tenants(found.id).await?,
+                cell: found.name,
+                count,
+            });
+        }
+        sqlx::query("UPDATE cell SET deleted_at = $2 WHERE id = $1")
+            .bind(found.id.uuid())
+            .bind(now)
+            .execute(self.connection())
+            .await
+            .map_err(failed_to("delete the cell"))?;
+        let nodes: Vec<Uuid> = sqlx::query_scalar(
+            "UPDATE node
+             SET certificate_sha256 = NULL,
+                 certificate_sha256_previous = NULL,
+                 attachment_id = NULL
+             WHERE cell_id = $1
+             RETURNING id",
+        )
+        .bind(found.id.uuid())
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("end the certificates of the cell's nodes"))?;
+        Ok(DeletedCell {
+            id: found.id,
+            name: found.name,
+            nodes: nodes.into_iter().map(NodeId::from_uuid).collect(),
+        })
+    }
+
+    /// The first accounts that live in a cell.
+    async fn cell_tenants(&mut self, cell: CellId) -> Result<Vec<CellTenant>, DatastoreError> {
+        let rows = sqlx::query(
+            "SELECT account.name, organization.name AS organization_name
+             FROM account
+             JOIN organization ON organization.id = account.organization_id
+             WHERE account.cell_id = $1
+               AND account.deleted_at IS NULL
+             ORDER BY organization.name, account.name
+             LIMIT $2",
+        )
+        .bind(cell.uuid())
+        .bind(ACCOUNTS_NAMED_MAX)
+        .fetch_all(self.connection())
+        .await
+        .map_err(failed_to("look for accounts of the cell"))?;
+        rows.iter()
+            .map(|row| {
+                let row = Reader::new(row, "account", "name");
+                Ok(CellTenant {
+                    account: row.parse("name")?,
+                    organization: row.parse("organization_name")?,
+                })
+            })
+            .collect()
     }
 
     /// The mark that the database gave to a revision; `None` when it did not give the revision out, or

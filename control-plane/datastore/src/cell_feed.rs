@@ -109,7 +109,7 @@ impl SystemTx {
 
     /// What the cell should hold; `None` when there is no such cell.
     pub async fn cell_cursor(&mut self, cell: CellId) -> Result<Option<Cursor>, DatastoreError> {
-        sqlx::query("SELECT id, epoch, revision FROM cell WHERE id = $1")
+        sqlx::query("SELECT id, epoch, revision FROM cell WHERE id = $1 AND deleted_at IS NULL")
             .bind(cell.uuid())
             .fetch_optional(self.connection())
             .await

@@ -70,7 +70,9 @@ pub use account_live::LiveRow;
 pub use api_token::NewApiToken;
 pub use audit::NewAuditEvent;
 pub use bounds::{ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX, NODE_SILENCE_MAX, REVISION_MARK_KEEP};
-pub use cell::{CellInsertError, CellPlaceError, NewCell, NewEpoch};
+pub use cell::{
+    CellDeleteError, CellInsertError, CellPlaceError, CellTenant, DeletedCell, NewCell, NewEpoch,
+};
 pub use cell_feed::{Acknowledged, Acknowledgement, Publication};
 pub use certificate_authority::CertificateAuthorityRecord;
 pub use clean_up::CleanedUp;

@@ -158,10 +158,14 @@ async fn limits_and_stage_are_read_back_as_they_were_set() {
 }
 
 #[tokio::test]
-async fn a_new_account_goes_to_the_named_cell_or_to_the_emptiest() {
+async fn a_new_account_goes_to_the_named_cell_or_to_the_emptiest_with_a_node() {
     let world = World::new().await;
     world.account("one").await;
     let second = world.second_cell().await;
+    for cell in [world.cell.id, second.id] {
+        let node = world.node(cell).await;
+        world.attach(&node).await;
+    }
     let mut tx = world.tenant().await;
     assert_eq!(tx.cell_place(None).await.unwrap().id, second.id);
     assert_eq!(
@@ -181,15 +185,40 @@ async fn a_new_account_goes_to_the_named_cell_or_to_the_emptiest() {
 }
 
 #[tokio::test]
-async fn an_installation_without_cells_has_no_place_for_an_account() {
+async fn a_cell_that_nobody_serves_gets_only_accounts_that_name_it() {
     let world = World::new().await;
-    let mut superuser = world.database.superuser().await;
-    sqlx::query("DELETE FROM cell")
-        .execute(&mut superuser)
+    let place = async || world.tenant().await.cell_place(None).await;
+    assert!(matches!(place().await.unwrap_err(), CellPlaceError::NoCells));
+    let node = world.node(world.cell.id).await;
+    assert!(
+        matches!(place().await.unwrap_err(), CellPlaceError::NoCells),
+        "a node that enrolled may never come"
+    );
+    let attachment = world.attach(&node).await;
+    assert_eq!(place().await.unwrap().id, world.cell.id);
+
+    // Without a node attached, one that took something before will come back.
+    let mut tx = world.system().await;
+    tx.node_disconnected(node.id, attachment).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(place().await.unwrap_err(), CellPlaceError::NoCells));
+    world.acknowledge(world.cell.id).await;
+    assert_eq!(place().await.unwrap().id, world.cell.id);
+
+    // A node that is attached comes before one that is away, however full its cell is.
+    let second = world.second_cell().await;
+    world.account_in(world.theirs, second.id, "one").await;
+    world.attach(&world.node(second.id).await).await;
+    assert_eq!(place().await.unwrap().id, second.id);
+
+    let third = world.cell_named("cell-3").await;
+    let named = world
+        .tenant()
+        .await
+        .cell_place(Some(&name("cell-3")))
         .await
         .unwrap();
-    let error = world.tenant().await.cell_place(None).await.unwrap_err();
-    assert!(matches!(error, CellPlaceError::NoCells));
+    assert_eq!(named.id, third.id);
 }
 
 #[tokio::test]

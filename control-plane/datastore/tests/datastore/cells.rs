@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tollway_datastore::{Acknowledged, Acknowledgement, CellInsertError};
+use tollway_datastore::{
+    Acknowledged, Acknowledgement, CellDeleteError, CellInsertError, CellPlaceError, NewEnrolmentToken,
+};
 use tollway_model::{Account, CellRef, Cursor, PageRequest, Refusal};
 
-use crate::fixture::{World, account_key, name, new_cell, new_epoch, now, platform, publish, scope};
+use crate::fixture::{
+    World, account_key, hash, name, new_account, new_cell, new_epoch, now, platform, publish, scope, seconds,
+};
 
 #[tokio::test]
 async fn a_cell_is_found_by_id_and_by_name_and_its_name_is_unique() {
@@ -65,6 +69,103 @@ async fn cells_are_listed_with_their_accounts_nodes_and_refusals() {
     assert_eq!((rest.items[0].accounts, &rest.items[0].nodes), (0, &vec![node]));
     let summary = tx.cell_summary(&second.id.into()).await.unwrap().unwrap();
     assert_eq!(summary, rest.items[0]);
+}
+
+#[tokio::test]
+async fn a_deleted_cell_lets_nobody_in_and_leaves_its_name_and_the_ledger() {
+    let world = World::new().await;
+    let account = world.account("orders").await;
+    let node = world.node(world.cell.id).await;
+    let certificate = hash();
+    let mut tx = world.system().await;
+    tx.node_certificate_replace(node.id, &certificate).await.unwrap();
+    tx.commit().await.unwrap();
+    world.attach(&node).await;
+    let secret = enrolment_token(&world).await;
+    let reference = CellRef::Name(name("cell-1"));
+
+    let refused = world
+        .system()
+        .await
+        .cell_delete(&reference, now())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the cell cell-1 is in use by 1 account: orders of ours"
+    );
+    // The refusal changed nothing: its token is good yet.
+    let mut tx = world.tenant().await;
+    let deleted = account.stage.delete(now()).unwrap();
+    tx.account_stage_set(account.id, &deleted).await.unwrap();
+    publish(&mut tx, account.id, 2, true).await;
+    tx.commit().await.unwrap();
+
+    let mut tx = world.system().await;
+    let gone = tx.cell_delete(&reference, now()).await.unwrap();
+    assert_eq!((gone.id, gone.nodes), (world.cell.id, vec![node.id]));
+    tx.commit().await.unwrap();
+    let mut tx = world.system().await;
+    assert_eq!(tx.cell_get(&reference).await.unwrap(), None);
+    assert_eq!(tx.cell_count().await.unwrap(), 0);
+    assert_eq!(tx.cell_list(&PageRequest::first()).await.unwrap().items, []);
+    assert_eq!(tx.node_authenticate(node.id, &certificate).await.unwrap(), None);
+    assert!(tx.enrolment_token_consume(&secret, now()).await.is_err());
+    let again = tx.cell_delete(&reference, now()).await.unwrap_err();
+    assert!(matches!(again, CellDeleteError::NotFound));
+    drop(tx);
+    let place = world.tenant().await.cell_place(Some(&name("cell-1"))).await;
+    assert!(matches!(place, Err(CellPlaceError::NoSuchCell { .. })));
+
+    let second = world.cell_named("cell-1").await;
+    assert_ne!(second.id, world.cell.id);
+}
+
+#[tokio::test]
+async fn a_cell_is_not_deleted_under_an_account_that_is_being_placed() {
+    let world = World::new().await;
+    let mut placing = world.tenant().await;
+    let cell = placing.cell_place(Some(&name("cell-1"))).await.unwrap();
+    let deleting = tokio::spawn({
+        let datastore = world.datastore.clone();
+        async move {
+            let mut tx = datastore.begin_system(&platform()).await.unwrap();
+            tx.cell_delete(&CellRef::Name(name("cell-1")), now()).await
+        }
+    });
+    let mut superuser = world.database.superuser().await;
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+    placing
+        .account_insert(&new_account(cell.id, "orders"))
+        .await
+        .unwrap();
+    placing.commit().await.unwrap();
+    let outcome = deleting.await.unwrap();
+    assert!(
+        matches!(outcome, Err(CellDeleteError::HasAccounts { count: 1, .. })),
+        "{outcome:?}"
+    );
+}
+
+async fn enrolment_token(world: &World) -> [u8; 32] {
+    let secret_hash = hash();
+    let token = NewEnrolmentToken {
+        secret_hash,
+        cell_id: world.cell.id,
+        created_at: now(),
+        expires_at: now() + seconds(60),
+    };
+    let mut tx = world.system().await;
+    tx.enrolment_token_insert(&token).await.unwrap();
+    tx.commit().await.unwrap();
+    secret_hash
 }
 
 #[tokio::test]

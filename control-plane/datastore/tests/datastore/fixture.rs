@@ -6,8 +6,8 @@ use time::{Duration, OffsetDateTime};
 use tollway_authz::{Action, Platform, Principal, Scope, authorize};
 use tollway_datastore::testing::{self, TestDatabase};
 use tollway_datastore::{
-    AccountSeeds, Datastore, Hello, NewAccount, NewCell, NewDocument, NewEpoch, NewIssuance, NewNode,
-    NewOrganization, NewUser, SystemTx, TenantTx, WrappedDataKey,
+    AccountSeeds, Acknowledged, Acknowledgement, Datastore, Hello, NewAccount, NewCell, NewDocument,
+    NewEpoch, NewIssuance, NewNode, NewOrganization, NewUser, SystemTx, TenantTx, WrappedDataKey,
 };
 use tollway_model::{
     Account, AccountId, AccountKey, AccountLimits, AttachmentId, BootId, Cell, CellId, Cursor, Id, Issuance,
@@ -128,8 +128,12 @@ impl World {
     }
 
     pub(crate) async fn second_cell(&self) -> Cell {
+        self.cell_named("cell-2").await
+    }
+
+    pub(crate) async fn cell_named(&self, text: &str) -> Cell {
         let mut tx = self.system().await;
-        let cell = tx.cell_insert(&new_cell("cell-2")).await.unwrap();
+        let cell = tx.cell_insert(&new_cell(text)).await.unwrap();
         tx.commit().await.unwrap();
         cell
     }
@@ -168,6 +172,32 @@ impl World {
         let node = tx.node_admit(cell, &new_node("node-1")).await.unwrap();
         tx.commit().await.unwrap();
         node
+    }
+}
+
+impl World {
+    /// Lets a node of the cell attach, as a fleet stream does.
+    pub(crate) async fn attach(&self, node: &Node) -> AttachmentId {
+        let attachment = fresh();
+        let mut tx = self.system().await;
+        tx.node_connected(node.id, &hello(attachment)).await.unwrap();
+        tx.commit().await.unwrap();
+        attachment
+    }
+
+    /// Lets the cell's node acknowledge what the cell should hold now.
+    pub(crate) async fn acknowledge(&self, cell: CellId) {
+        let mut tx = self.system().await;
+        let cursor = tx.cell_cursor(cell).await.unwrap().unwrap();
+        let acknowledgement = Acknowledgement {
+            cursor,
+            mark: tx.cell_mark(cell, cursor.revision).await.unwrap().unwrap(),
+            refused: Vec::new(),
+            snapshot: true,
+        };
+        let noted = tx.cell_acknowledge(cell, &acknowledgement, now()).await.unwrap();
+        assert_eq!(noted, Acknowledged::Noted);
+        tx.commit().await.unwrap();
     }
 }
 

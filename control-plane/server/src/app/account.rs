@@ -47,6 +47,8 @@ pub async fn create(
     limits.check_within(&limits_granted).map_err(invalid_limits)?;
 
     let mut tx = op.app().datastore().begin(&scope).await?;
+    // Before the cells: who asks about an organization that is not there hears nothing of them.
+    tx.organization_get().await?.ok_or(ProblemCode::NotFound)?;
     let wrapped = tx.data_key_get().await?.ok_or(ProblemCode::NotFound)?;
     let data_key = op
         .app()

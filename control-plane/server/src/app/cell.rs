@@ -4,7 +4,7 @@ use serde_json::json;
 use time::Duration;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::Action;
-use tollway_datastore::{CellInsertError, NewCell, NewEnrolmentToken, NewEpoch};
+use tollway_datastore::{CellDeleteError, CellInsertError, NewCell, NewEnrolmentToken, NewEpoch};
 use tollway_model::{CellId, CellRef, Name};
 
 use super::{AppError, OpContext, PageParams, error::invalid_name};
@@ -62,6 +62,25 @@ pub async fn list(op: &OpContext, page: PageParams) -> Result<api::Page<api::Cel
     Ok(tx.cell_list(&page).await?.into())
 }
 
+/// Deletes a cell without accounts, and with it the right of its node to attach. What the node holds on its
+/// own disk, it serves until somebody stops it.
+pub async fn delete(op: &OpContext, cell: &str) -> Result<(), AppError> {
+    let scope = op.authorize_platform(Action::CellDelete)?;
+    let cell: CellRef = cell.parse().map_err(|_| ProblemCode::NotFound)?;
+    let mut tx = op.app().datastore().begin_system(&scope).await?;
+    let deleted = tx.cell_delete(&cell, op.now()).await?;
+    let detail = json!({ "name": deleted.name, "nodes": deleted.nodes });
+    tx.audit_append(None, &op.audit(Action::CellDelete, deleted.id, detail))
+        .await?;
+    tx.commit().await?;
+    for node in deleted.nodes {
+        op.app().hub().detach(node);
+    }
+    // A stream to another control plane ends when that one looks for the cell.
+    op.cell_changed(deleted.id).await;
+    Ok(())
+}
+
 /// Makes a one-time token with which a node joins the cell. Shown once.
 pub async fn create_enrolment_token(
     op: &OpContext,
@@ -111,6 +130,18 @@ impl From<CellInsertError> for AppError {
                 .with_detail(error.to_string())
                 .into(),
             CellInsertError::Datastore(error) => error.into(),
+        }
+    }
+}
+
+impl From<CellDeleteError> for AppError {
+    fn from(error: CellDeleteError) -> Self {
+        match error {
+            CellDeleteError::NotFound => ProblemCode::NotFound.into(),
+            CellDeleteError::HasAccounts { .. } => Problem::new(ProblemCode::CellNotEmpty)
+                .with_detail(format!("{error}; delete them first"))
+                .into(),
+            CellDeleteError::Datastore(error) => error.into(),
         }
     }
 }

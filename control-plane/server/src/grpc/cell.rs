@@ -30,6 +30,11 @@ impl CellService for Api {
         answer(&op, cell::get(&op, &m.cell).await.map(message::cell))
     }
 
+    async fn delete_cell(&self, request: Request<v1::DeleteCellRequest>) -> Result<Response<()>, Status> {
+        let (op, m) = self.enter(request).await?;
+        answer(&op, cell::delete(&op, &m.cell).await)
+    }
+
     async fn list_cells(
         &self,
         request: Request<v1::ListCellsRequest>,

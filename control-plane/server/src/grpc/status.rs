@@ -42,6 +42,7 @@ fn grpc_code(code: ProblemCode) -> Code {
         ProblemCode::RouteNotFound | ProblemCode::MethodNotAllowed => Code::Unimplemented,
         ProblemCode::NameTaken => Code::AlreadyExists,
         ProblemCode::OrganizationNotEmpty
+        | ProblemCode::CellNotEmpty
         | ProblemCode::NoCell
         | ProblemCode::DocumentRefused
         | ProblemCode::SuspendedByPlatform

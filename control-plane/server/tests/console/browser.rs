@@ -10,10 +10,10 @@ use tollway::{
 };
 use tollway_authz::Scope;
 use tollway_datastore::{
-    NewSignInLink,
+    Acknowledgement, NewNode, NewSignInLink,
     testing::{self, TestDatabase},
 };
-use tollway_model::{Role, SignInLinkId};
+use tollway_model::{NodeId, PageRequest, Role, SignInLinkId};
 
 /// A running control plane; gone with the test's process.
 pub(crate) struct World {
@@ -73,7 +73,7 @@ impl World {
         let made = self
             .api(
                 &format!("organizations/{organization}/accounts"),
-                json!({ "name": name }),
+                json!({ "name": name, "cell": "cell-1" }),
             )
             .await;
         made["id"].as_str().unwrap().to_owned()
@@ -106,6 +106,33 @@ impl World {
             .iter()
             .map(|item| item["name"].as_str().unwrap().to_owned())
             .collect()
+    }
+
+    /// Gives the cell a node that has served, so that accounts are placed in it.
+    pub(crate) async fn serve_cell(&self) {
+        let (datastore, now) = (self.database.datastore().await, OffsetDateTime::now_utc());
+        let mut tx = datastore.begin_system(&Scope::system("test")).await.unwrap();
+        let cell = tx
+            .cell_list(&PageRequest::first())
+            .await
+            .unwrap()
+            .items
+            .remove(0)
+            .cell;
+        let node = NewNode {
+            id: NodeId::new(1, random_array()),
+            name: "node-1".parse().unwrap(),
+            enrolled_at: now,
+        };
+        tx.node_admit(cell.id, &node).await.unwrap();
+        let acknowledgement = Acknowledgement {
+            cursor: cell.cursor,
+            mark: cell.mark,
+            refused: Vec::new(),
+            snapshot: true,
+        };
+        tx.cell_acknowledge(cell.id, &acknowledgement, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A link's secret, as an owner of the platform would get it.

@@ -8,6 +8,7 @@ use crate::browser::{Answer, World};
 #[tokio::test]
 async fn a_form_from_elsewhere_or_without_the_sessions_mark_changes_nothing() {
     let world = World::new().await;
+    world.serve_cell().await;
     let (browser, stranger) = (
         world.signed_in(Role::PlatformAdmin).await,
         world.signed_in(Role::PlatformAdmin).await,

@@ -63,6 +63,7 @@ async fn signing_out_ends_the_session_and_not_only_the_cookie() {
 #[tokio::test]
 async fn an_account_and_a_user_are_made_and_its_credentials_are_shown_once() {
     let world = World::new().await;
+    world.serve_cell().await;
     let browser = world.signed_in(Role::PlatformAdmin).await;
 
     let refused = browser

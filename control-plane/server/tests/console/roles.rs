@@ -97,6 +97,7 @@ async fn a_developer_makes_users_and_cannot_suspend() {
 #[tokio::test]
 async fn an_owner_makes_accounts_in_the_own_organization_only() {
     let world = World::new().await;
+    world.serve_cell().await;
     let other = world.new_organization("quarry").await;
     let browser = world.signed_in(Role::Owner).await;
     let form = browser.get("/accounts/new").await;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixture::{Answer, Service, text},
+    node::FakeNode,
     world::{World, fresh_name},
 };
 
@@ -108,26 +109,34 @@ async fn without_a_cell_there_is_nowhere_to_place_an_account() {
 }
 
 #[tokio::test]
-async fn accounts_go_to_the_emptiest_cell_unless_one_is_named() {
+async fn accounts_go_to_the_emptiest_cell_with_a_node_unless_one_is_named() {
     let service = Service::start().await;
     let world = World::make(&service).await;
+    let accounts = format!("/v1/organizations/{}/accounts", world.organization);
+    let create = async |body: Value| {
+        service
+            .call(Some(&world.admin), Method::POST, &accounts, body)
+            .await
+    };
+    // The cell's first node has not come yet: only who names it waits for it.
+    let nowhere = create(json!({ "name": "anywhere" })).await;
+    assert_eq!((nowhere.status.as_u16(), nowhere.code()), (409, "no_cell"));
+
     let empty = fresh_name("cell");
     service
         .admin(Method::POST, "/v1/cells", json!({ "name": empty }))
         .await;
-    let accounts = format!("/v1/organizations/{}/accounts", world.organization);
-    let made = service
-        .admin(Method::POST, &accounts, json!({ "name": "anywhere" }))
-        .await;
-    assert_eq!(text(&made, "cell"), empty);
-    let made = service
-        .admin(
-            Method::POST,
-            &accounts,
-            json!({ "name": "there", "cell": world.cell }),
-        )
-        .await;
+    let full = FakeNode::enrol(&service, &world.cell).await;
+    let _full = full.attach(None).await;
+    let made = create(json!({ "name": "in-the-full-one" })).await.body;
     assert_eq!(text(&made, "cell"), world.cell);
+    let there = create(json!({ "name": "there", "cell": empty })).await.body;
+    assert_eq!(text(&there, "cell"), empty);
+
+    let node = FakeNode::enrol(&service, &empty).await;
+    let _attached = node.attach(None).await;
+    let made = create(json!({ "name": "in-the-emptier-one" })).await.body;
+    assert_eq!(text(&made, "cell"), empty);
 }
 
 #[tokio::test]
@@ -336,6 +345,8 @@ async fn an_organization_moves_its_limits_below_what_the_platform_granted() {
 async fn an_organization_makes_accounts_within_the_defaults_and_names_no_cell() {
     let service = Service::start().await;
     let world = World::make(&service).await;
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let _attached = node.attach(None).await;
     let accounts = format!("/v1/organizations/{}/accounts", world.organization);
     let create =
         async |token: &str, body: Value| service.call(Some(token), Method::POST, &accounts, body).await;

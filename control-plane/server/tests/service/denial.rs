@@ -238,6 +238,13 @@ const TABLE: &[Row] = &[
         met: [U, U, Y, F, F, F, F, F],
     },
     Row {
+        operation: "DeleteCell",
+        method: Method::DELETE,
+        path: "/v1/cells/{cell}",
+        body: none,
+        met: [U, U, Y, F, F, F, F, F],
+    },
+    Row {
         operation: "CreateEnrolmentToken",
         method: Method::POST,
         path: "/v1/cells/{cell}/enrolment-tokens",

@@ -172,6 +172,9 @@ pub(crate) async fn call(
         "GetCell" => call!(CellServiceClient.get_cell(v1::GetCellRequest {
             cell: world.cell.clone()
         })),
+        "DeleteCell" => call!(CellServiceClient.delete_cell(v1::DeleteCellRequest {
+            cell: world.cell.clone()
+        })),
         "CreateEnrolmentToken" => call!(CellServiceClient.create_enrolment_token(
             v1::CreateEnrolmentTokenRequest {
                 cell: world.cell.clone(),

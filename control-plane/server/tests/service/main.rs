@@ -11,6 +11,7 @@ mod accounts;
 mod actor;
 mod bootstrap;
 mod catalogue;
+mod cells;
 mod clean_up;
 mod credentials;
 mod database_away;

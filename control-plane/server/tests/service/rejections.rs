@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixture::{Answer, Service},
+    node::FakeNode,
     world::World,
 };
 
@@ -46,6 +47,8 @@ async fn bodies_that_are_not_what_the_route_takes_are_refused_with_the_place_nam
     );
     let answer = post("application/json", vec![b' '; 1024 * 1024 + 1]).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (413, "body_too_large"));
+    let node = FakeNode::enrol(&service, &world.cell).await;
+    let _attached = node.attach(None).await;
     let answer = post(
         "application/json; charset=utf-8",
         b"{\"name\":\"with-charset\"}".to_vec(),

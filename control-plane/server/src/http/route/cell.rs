@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
-        .routes(routes!(get))
+        .routes(routes!(get, delete))
         .routes(routes!(create_enrolment_token))
 }
 
@@ -53,6 +53,17 @@ async fn list(
 )]
 async fn get(Op(op): Op, PathParams(cell): PathParams<String>) -> Result<Json<Cell>, ProblemResponse> {
     Ok(Json(cell::get(&op, &cell).await?))
+}
+
+/// Deletes a cell. Refused while accounts live in it. Its node may not attach any more. For platform admins.
+#[utoipa::path(
+    delete, path = "/v1/cells/{cell}", operation_id = "DeleteCell", tag = "cells",
+    params(("cell" = String, Path, description = "Id or name of the cell")),
+    responses((status = 204, description = "Deleted"), Problems)
+)]
+async fn delete(Op(op): Op, PathParams(cell): PathParams<String>) -> Result<StatusCode, ProblemResponse> {
+    cell::delete(&op, &cell).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes a one-time token with which a node joins the cell. For platform admins.
