@@ -27,8 +27,7 @@ pub const NEIGHBOUR_WINDOW: Duration = Duration::from_millis(5);
 /// read. Longer ones keep a buffer of their own that is read into directly.
 pub const CARRY_COPY_MAX: usize = 16 * 1024;
 
-/// Bytes staged by one turn for all its receivers together; when they are
-/// reached in the middle of a chunk, everything staged is flushed first.
+/// Bytes staged by one turn for all its receivers together; the turn ends when they are reached.
 pub const STAGED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Receivers staged by one turn, for the same reason.
@@ -52,8 +51,11 @@ pub const TURN_STEPS_ALONE: usize = 16 * 1024;
 /// Bytes of a delivery that are one step.
 pub const STEP_BYTES: usize = 512;
 
-/// Steps that another receiver in a turn counts for: a lock and a system call.
-pub const RECEIVER_STEPS: usize = 32;
+/// Steps that another receiver in a turn counts for: it is found again, and has a buffer.
+pub const RECEIVER_STEPS: usize = 4;
+
+/// Receivers that are sent to in one go at the end of a turn: each is a lock and a system call.
+pub const FLUSH_RECEIVERS_MAX: usize = 128;
 
 /// Steps that a subscription counts for when it is made and when it ends, beside its tokens.
 pub const SUBSCRIBE_STEPS: usize = 16;

@@ -31,6 +31,7 @@ use super::outbound::Outbound;
 use super::scratch::{self, Scratch};
 use super::session::{Flow, Progress, Session};
 use super::shared::Shared;
+use super::staging::Staging;
 use super::stats::Counters;
 
 /// A connection from accept to close.
@@ -140,6 +141,11 @@ impl Connection {
                     flow
                 }
                 Event::Time => self.handle_time(),
+                Event::Turn if self.session.is_flushing() => {
+                    turns = TURNS_IN_A_ROW_MAX;
+                    scratch::with(|scratch| self.go_on_flushing(&mut scratch.staging));
+                    ControlFlow::Continue(())
+                }
                 Event::Turn if self.session.is_rechecking() => {
                     turns = TURNS_IN_A_ROW_MAX;
                     self.go_on_rechecking()
@@ -174,7 +180,8 @@ impl Connection {
         let writable = self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready();
         let time = self.timer.as_mut().poll(context).is_ready();
         // An error of the socket shows again when reading.
-        let turn = self.session.is_rechecking()
+        let turn = self.session.is_flushing()
+            || self.session.is_rechecking()
             || self.paused_until.is_none()
                 && !self.session.is_waiting()
                 && (self.backlog || self.socket.poll_read_ready(context).is_ready());
@@ -241,24 +248,8 @@ impl Connection {
             flow
         };
         self.carry = carry;
-        let carried = if self.carry.capacity() > CARRY_COPY_MAX {
-            self.carry.capacity()
-        } else {
-            0
-        };
-        if carried != self.carried {
-            self.carried = carried;
-            self.outbound.carry(carried);
-        }
         self.session.flush(staging);
-        self.session.make_room(staging);
-        let stall = staging.take_stall();
-        if stall {
-            self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
-        }
-        if self.session.take_timeout_changed() || stall {
-            self.set_timer();
-        }
+        self.end_turn(staging);
         flow?;
         ControlFlow::Continue(if drained && !self.backlog {
             Turn::Drained
@@ -267,9 +258,34 @@ impl Connection {
         })
     }
 
+    fn go_on_flushing(&mut self, staging: &mut Staging) {
+        self.session.go_on_flushing(staging);
+        self.end_turn(staging);
+    }
+
+    /// After receivers were sent to: what that means for memory, and for how fast to read.
+    fn end_turn(&mut self, staging: &mut Staging) {
+        let mut carried = self.session.outgoing_bytes();
+        if self.carry.capacity() > CARRY_COPY_MAX {
+            carried += self.carry.capacity();
+        }
+        if carried != self.carried {
+            self.carried = carried;
+            self.outbound.carry(carried);
+        }
+        self.session.make_room(staging);
+        let stall = staging.take_stall();
+        if stall {
+            self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
+        }
+        if self.session.take_timeout_changed() || stall {
+            self.set_timer();
+        }
+    }
+
     /// Does every complete operation in `bytes`, unless they are too much for
     /// one turn. Says how many bytes that took.
-    fn handle_ops(&mut self, bytes: &[u8], staging: &mut super::staging::Staging) -> (usize, Flow) {
+    fn handle_ops(&mut self, bytes: &[u8], staging: &mut Staging) -> (usize, Flow) {
         let mut used = 0;
         self.backlog = false;
         loop {
@@ -424,6 +440,14 @@ impl Connection {
             _open,
             ..
         } = *self;
+        // What was accepted before the end is delivered.
+        while session.is_flushing() {
+            scratch::with(|scratch| {
+                session.go_on_flushing(&mut scratch.staging);
+                session.make_room(&mut scratch.staging);
+            });
+            behind_others().await;
+        }
         let leaving = session.leave();
         let mut last_words = Vec::new();
         if let Some(error) = reason.told() {

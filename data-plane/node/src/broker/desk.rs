@@ -141,6 +141,10 @@ async fn publish(shared: &Shared, measurement: Measurement) {
             publisher.flush(&mut scratch.staging);
             published
         });
+        while publisher.is_flushing() {
+            behind_others().await;
+            scratch::with(|scratch| publisher.go_on_flushing(&mut scratch.staging));
+        }
         behind_others().await;
         if !matches!(published, Ok(Published::Unfinished)) {
             break;

@@ -122,6 +122,10 @@ pub(crate) async fn run(
             publisher.flush(&mut scratch.staging);
             published
         });
+        while publisher.is_flushing() {
+            behind_others().await;
+            scratch::with(|scratch| publisher.go_on_flushing(&mut scratch.staging));
+        }
         match published {
             Ok(Published::Unfinished) => behind_others().await,
             Ok(Published::Delivered(0)) => return Err(InternalRequestError::NoResponders),

@@ -26,7 +26,7 @@ use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX, STEP_BYTES, WHOLE_STEPS_MAX};
 use super::client::{Client, Sink};
 use super::crossing::Crossing;
 use super::meters::Tally;
-use super::staging::{Side, Staging};
+use super::staging::{Outgoing, Side, Staging};
 use super::subscription::{Allowance, Subscription};
 use super::user::User;
 
@@ -47,6 +47,8 @@ pub(crate) struct Publisher {
     crosses: bool,
     /// The message that is renamed or leaves the account, and where the last one went.
     passage: Option<Box<Passage>>,
+    /// What the turn before staged for many receivers and did not come to send.
+    outgoing: Option<Box<Outgoing>>,
 }
 
 /// What became of a message.
@@ -127,6 +129,7 @@ impl Publisher {
             crossing_generation: 0,
             crosses: false,
             passage: None,
+            outgoing: None,
             client,
         }
     }
@@ -164,7 +167,6 @@ impl Publisher {
                 if !by_rules {
                     self.memo.generation = 0;
                 }
-                self.make_room(staging);
                 return Ok(Published::Delivered(delivered));
             }
         }
@@ -265,7 +267,6 @@ impl Publisher {
         if underway.delivered == 0 && self.client.no_responders && message.reply.is_some() {
             self.tell_no_responders(underway, message, staging)?;
         }
-        self.make_room(staging);
         ControlFlow::Continue(())
     }
 
@@ -288,7 +289,6 @@ impl Publisher {
                     staging.spend(1);
                     underway.delivered += usize::from(self.deliver(member, message, staging));
                     broad.chosen.pop();
-                    self.make_room(staging);
                 }
                 break;
             }
@@ -301,6 +301,7 @@ impl Publisher {
 
     /// Sends what is staged and counts: messages before they are answered.
     pub(crate) fn flush(&mut self, staging: &mut Staging) {
+        debug_assert!(self.outgoing.is_none(), "nothing is staged before it is done");
         let meters = &self.client.account.meters;
         if self.client.is_metered() {
             meters.add_in(self.accepted);
@@ -309,11 +310,30 @@ impl Publisher {
             outbound.card.count_received(self.accepted);
         }
         self.accepted = Tally::default();
-        staging.flush(Some(self.client.id), Some(meters));
+        self.outgoing = staging.flush(Some(self.client.id), Some(meters));
         if self.underway.is_none() && self.memo.len() > MEMO_KEEP_MAX {
             self.memo = Memo::new(self.client.account.clone(), Reach::Home);
         }
         self.tidy_passage();
+    }
+
+    /// Whether [`Publisher::go_on_flushing`] is to be called before anything is published.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
+    /// Sends to some more of those for whom the last turn staged something.
+    pub(crate) fn go_on_flushing(&mut self, staging: &mut Staging) {
+        if let Some(outgoing) = &mut self.outgoing
+            && outgoing.go_on(staging, Some(&self.client.account.meters))
+        {
+            self.outgoing = None;
+        }
+    }
+
+    /// Bytes that wait to be sent by this publisher.
+    pub(crate) fn outgoing_bytes(&self) -> usize {
+        self.outgoing.as_ref().map_or(0, |outgoing| outgoing.bytes())
     }
 
     /// Whether the rules allow it (true), or only leave to answer (false).
@@ -341,7 +361,6 @@ impl Publisher {
             staging.spend(1);
             underway.delivered += usize::from(self.deliver(subscription, message, staging));
             underway.plain += 1;
-            self.make_room(staging);
         }
         ControlFlow::Continue(())
     }
@@ -357,7 +376,6 @@ impl Publisher {
             staging.spend(group.len());
             underway.delivered += usize::from(self.deliver_to_one(group, message, staging));
             underway.group += 1;
-            self.make_room(staging);
         }
         ControlFlow::Continue(())
     }
@@ -431,13 +449,6 @@ impl Publisher {
                     *chosen = member.clone();
                 }
             }
-        }
-    }
-
-    /// Sends what is staged when no more should be.
-    fn make_room(&self, staging: &mut Staging) {
-        if staging.is_full() {
-            staging.flush(None, Some(&self.client.account.meters));
         }
     }
 

@@ -197,8 +197,32 @@ impl Session {
     pub(crate) fn flush(&mut self, staging: &mut Staging) {
         match &mut self.login {
             Some(login) => login.publisher.flush(staging),
-            None => staging.flush(None, None),
+            None => {
+                let rest = staging.flush(None, None);
+                debug_assert!(rest.is_none(), "only the client itself can be told something");
+            }
         }
+    }
+
+    /// Whether [`Session::go_on_flushing`] is to be called before anything is read.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.login
+            .as_ref()
+            .is_some_and(|login| login.publisher.is_flushing())
+    }
+
+    /// Sends to some more of the receivers of the last turn.
+    pub(crate) fn go_on_flushing(&mut self, staging: &mut Staging) {
+        if let Some(login) = &mut self.login {
+            login.publisher.go_on_flushing(staging);
+        }
+    }
+
+    /// Bytes that wait to be sent by this client's own task.
+    pub(crate) fn outgoing_bytes(&self) -> usize {
+        self.login
+            .as_ref()
+            .map_or(0, |login| login.publisher.outgoing_bytes())
     }
 
     /// The end of a turn: what it added must not be more than the account may make the node hold.
@@ -351,6 +375,9 @@ impl Session {
         if self.login.is_some() {
             // What was staged belongs to the account that is left now.
             self.flush(staging);
+            while self.is_flushing() {
+                self.go_on_flushing(staging);
+            }
             self.leaving = self.leave();
             self.authenticate_by = Instant::now() + self.shared.settings.auth_timeout;
         }

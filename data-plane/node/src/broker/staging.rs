@@ -2,7 +2,8 @@
 //!
 //! While a chunk is parsed, deliveries collect in one buffer per receiver. At
 //! the end of the chunk each receiver is locked once and sent to once: that is
-//! where most of the routing path's speed comes from.
+//! where most of the routing path's speed comes from. Therefore many receivers do not end a turn
+//! sooner: what is staged for them is sent some at a time afterwards, see [`Outgoing`].
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,8 +11,8 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::bounds::{
-    RECEIVER_STEPS, STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX, STAGING_POOL_BYTES_MAX,
-    STEP_BYTES, TURN_STEPS_SHARED,
+    FLUSH_RECEIVERS_MAX, RECEIVER_STEPS, STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX,
+    STAGING_POOL_BYTES_MAX, STEP_BYTES, TURN_STEPS_SHARED,
 };
 use super::meters::{Meters, Tally};
 use super::outbound::{Outbound, Pushed};
@@ -98,28 +99,37 @@ impl Staging {
         self.steps += steps;
     }
 
-    /// Whether others should have their turn now.
+    /// Whether no more should be staged: others should have their turn now, or it is much already.
     pub(crate) fn is_spent(&self) -> bool {
         self.steps >= self.steps_max
+            || self.bytes >= STAGED_BYTES_MAX
+            || self.slots.len() >= STAGED_RECEIVERS_MAX
     }
 
-    /// Whether it has to be flushed before more is staged.
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= STAGED_BYTES_MAX || self.slots.len() >= STAGED_RECEIVERS_MAX
-    }
-
-    /// Sends everything and counts what receivers took. What is for `own`, the
-    /// publisher itself, comes last: when it reads its PONG, the messages before
+    /// Ends a turn. Few receivers are sent to at once; of many, this gives what is left to do. What
+    /// is for `own`, the publisher itself, comes last: when it reads its PONG, the messages before
     /// it are on their way and counted.
-    pub(crate) fn flush(&mut self, own: Option<u64>, meters: Option<&Meters>) {
-        let mut own_slot = None;
-        let mut sent = Tally::default();
+    pub(crate) fn flush(&mut self, own: Option<u64>, meters: Option<&Meters>) -> Option<Box<Outgoing>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.index.clear();
         let mut slots = std::mem::take(&mut self.slots);
-        for mut slot in slots.drain(..) {
-            if Some(slot.outbound.id) == own && own_slot.is_none() {
-                own_slot = Some(slot);
-                continue;
-            }
+        let own = slots.iter().position(|slot| Some(slot.outbound.id) == own);
+        let own = own.map(|own| slots.swap_remove(own));
+        if slots.len() > FLUSH_RECEIVERS_MAX {
+            let mut outgoing = Box::new(Outgoing { slots, own, bytes });
+            outgoing.go_on(self, meters);
+            return Some(outgoing);
+        }
+        self.send(slots.drain(..), meters);
+        self.send(own, meters);
+        self.slots = slots;
+        None
+    }
+
+    /// Sends to these receivers and counts what they took.
+    fn send(&mut self, slots: impl IntoIterator<Item = Slot>, meters: Option<&Meters>) {
+        let mut sent = Tally::default();
+        for mut slot in slots {
             let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
             match (pushed, &slot.side) {
                 (Pushed::Refused, _) | (Pushed::Waiting, Side::Home) => {}
@@ -138,16 +148,6 @@ impl Staging {
         if let Some(meters) = meters {
             meters.add_out(sent);
         }
-        if let Some(mut slot) = own_slot {
-            let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
-            if let (Pushed::Sent, Some(meters)) = (pushed, meters) {
-                meters.add_out(slot.tally);
-            }
-            self.keep(slot.buffer);
-        }
-        self.slots = slots;
-        self.index.clear();
-        self.bytes = 0;
     }
 
     /// Whether the publisher should pause; asks once per turn.
@@ -216,6 +216,32 @@ impl Staging {
             self.spare_bytes += room;
             self.spare.push(buffer);
         }
+    }
+}
+
+/// What a turn staged for many receivers, while it is sent to some of them at a time. It goes with
+/// the publisher, which stages nothing more until it is done.
+pub(crate) struct Outgoing {
+    slots: Vec<Slot>,
+    own: Option<Slot>,
+    bytes: usize,
+}
+
+impl Outgoing {
+    /// Sends to some more. True when nothing is left.
+    pub(crate) fn go_on(&mut self, staging: &mut Staging, meters: Option<&Meters>) -> bool {
+        let rest = self.slots.len().saturating_sub(FLUSH_RECEIVERS_MAX);
+        staging.send(self.slots.drain(rest..), meters);
+        if rest > 0 {
+            return false;
+        }
+        staging.send(self.own.take(), meters);
+        true
+    }
+
+    /// How much it held when it began.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -305,3 +305,52 @@ async fn messages_before_a_fault_are_delivered() {
     listening.expect("MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n").await;
     listening.socket.shutdown().await.expect("open");
 }
+
+/// More receivers than are sent to in one go: what is said first reaches them all first, also when
+/// the publisher leaves in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_receivers_get_everything_in_order_and_before_the_answer() {
+    let world = World::start().await;
+    let account = world.account();
+    let user = account.user();
+    let mut receivers = Vec::new();
+    for _ in 0..300 {
+        let mut raw = world.client_with(&user, serde_json::json!({"protocol": 1})).await;
+        raw.send("SUB all 1\r\n").await;
+        raw.sync().await;
+        receivers.push(raw);
+    }
+    let mut publisher = world.client(&user).await;
+    publisher.send("SUB all 7\r\n").await;
+    publisher
+        .send(
+            (0..20)
+                .map(|n| format!("PUB all 2\r\n{n:02}\r\n"))
+                .collect::<String>()
+                + "PING\r\n",
+        )
+        .await;
+    for n in 0..20 {
+        publisher.expect(format!("MSG all 7 2\r\n{n:02}\r\n")).await;
+    }
+    publisher.expect("PONG\r\n").await;
+    let used = world.meters(&account);
+    assert!(used.messages_out >= 20 * 300, "all of them were sent before");
+
+    let mut leaver = world.client(&user).await;
+    leaver
+        .send(
+            (20..40)
+                .map(|n| format!("PUB all 2\r\n{n}\r\n"))
+                .collect::<String>()
+                + "NONSENSE\r\n",
+        )
+        .await;
+    leaver.expect_end("-ERR 'Unknown Protocol Operation'\r\n").await;
+    for raw in &mut receivers {
+        for n in 0..40 {
+            raw.expect(format!("MSG all 1 2\r\n{n:02}\r\n")).await;
+        }
+        raw.sync().await;
+    }
+}

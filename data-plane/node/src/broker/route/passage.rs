@@ -148,7 +148,6 @@ impl Publisher {
         let subject = std::mem::take(&mut passage.subject);
         let flow = self.go_across(passage, &renamed(message, &subject), staging);
         passage.subject = subject;
-        self.make_room(staging);
         if flow.is_break() {
             return Ok(Published::Unfinished);
         }
@@ -211,7 +210,6 @@ impl Publisher {
             }
             self.deliver_leg(&mut passage.legs[number], message, staging)?;
             passage.stage = Stage::Abroad(number + 1);
-            self.make_room(staging);
         }
         if passage.delivered == 0 && self.client.no_responders && message.reply.is_some() {
             self.tell_no_responders(&mut passage.home, message, staging)?;
