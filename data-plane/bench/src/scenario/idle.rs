@@ -3,12 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::ensure;
-
 use super::{Scenario, Stage};
 use crate::client::Client;
 use crate::sample::{Metric, Sample};
-use crate::tenancy::ROOT;
+use crate::tenancy::{Creds, ROOT};
 
 /// Threads that connect at the same time.
 const THREADS: usize = 4;
@@ -19,27 +17,34 @@ const REST: Duration = Duration::from_secs(1);
 /// So many of them.
 pub(crate) struct Idle {
     pub(crate) connections: usize,
+    /// Different users among them, each with as many connections.
+    pub(crate) users: usize,
 }
 
 impl Scenario for Idle {
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
-        let user = stage.tenancy.accounts[0].user()?;
+        let account = &stage.tenancy.accounts[0];
+        let users: Vec<Creds> = (0..self.users)
+            .map(|_| account.user())
+            .collect::<Result<_, _>>()?;
         // The first login has the server make what all of them share.
-        Client::connect(stage.server.address, &user)?;
+        Client::connect(stage.server.address, &account.user()?)?;
         let before = stage.server.memory()?;
-        let connect = || -> anyhow::Result<Vec<Client>> {
-            (0..self.connections / THREADS)
-                .map(|_| {
-                    let mut client = Client::connect(stage.server.address, &user)?;
-                    client.send(format!("SUB {ROOT}.idle 1\r\n"))?;
-                    client.sync()?;
-                    Ok(client)
-                })
-                .collect()
+        let connect = |thread: usize| -> anyhow::Result<Vec<Client>> {
+            let mine = (thread..self.connections).step_by(THREADS);
+            mine.map(|number| {
+                let mut client = Client::connect(stage.server.address, &users[number % users.len()])?;
+                client.send(format!("SUB {ROOT}.idle 1\r\n"))?;
+                client.sync()?;
+                Ok(client)
+            })
+            .collect()
         };
         let mut clients: Vec<Client> = Vec::new();
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(connect)).collect();
+            let threads: Vec<_> = (0..THREADS)
+                .map(|thread| scope.spawn(move || connect(thread)))
+                .collect();
             for thread in threads {
                 clients.append(&mut thread.join().expect("the connecting threads do not panic")?);
             }
@@ -55,10 +60,6 @@ impl Scenario for Idle {
         for place in [0, last / 2, last] {
             clients[place].sync()?;
         }
-        ensure!(
-            clients.len() == self.connections,
-            "so many connections are no multiple of {THREADS}"
-        );
 
         let mut sample = Sample::default();
         let each = after.now.saturating_sub(before.now) as f64 / clients.len() as f64;

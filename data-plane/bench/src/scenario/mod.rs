@@ -87,6 +87,12 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
             apart,
         })
     };
+    let idle = |users| -> Box<dyn Scenario> {
+        Box::new(Idle {
+            connections: 10_000,
+            users,
+        })
+    };
     vec![
         ("publish-16", Box::new(Stream::publish_only(16))),
         ("publish-128", Box::new(Stream::publish_only(128))),
@@ -104,7 +110,8 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
         ("request-1", Box::new(Request { in_flight: 1 })),
         ("request-100", Box::new(Request { in_flight: 100 })),
         ("accounts-1000", Box::new(Tenants)),
-        ("idle-10000", Box::new(Idle { connections: 10_000 })),
+        ("idle-10000", idle(100)),
+        ("idle-10000-users", idle(10_000)),
         (
             "storm",
             Box::new(Storm {
