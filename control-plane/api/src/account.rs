@@ -60,10 +60,25 @@ pub struct NewAccount {
     /// A cell's name, for platform admins; the one with the fewest accounts, of those with a node, when absent or empty.
     #[serde(default)]
     pub cell: Option<String>,
-    /// The defaults of the installation when absent. What a platform admin sets is granted as well; others may
-    /// not go beyond the defaults.
+    /// What is absent, the whole or a field of it, is the installation's default. What a platform admin sets is
+    /// granted as well; others may not go beyond the defaults.
     #[serde(default)]
-    pub limits: Option<AccountLimits>,
+    pub limits: Option<NewAccountLimits>,
+}
+
+/// Totals of an account to be; -1 is unlimited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccountLimits {
+    /// Client connections open at the same time; 1000 when absent.
+    #[serde(default)]
+    pub connections: Option<i64>,
+    /// Subscriptions of all connections together; 100000 when absent.
+    #[serde(default)]
+    pub subscriptions: Option<i64>,
+    /// Largest message, headers and payload, in bytes; 1048576 when absent.
+    #[serde(default)]
+    pub payload_bytes: Option<i64>,
 }
 
 /// What to change about an account.

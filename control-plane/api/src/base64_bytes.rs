@@ -10,5 +10,5 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let text = String::deserialize(deserializer)?;
     data_encoding::BASE64
         .decode(text.as_bytes())
-        .map_err(|_| D::Error::custom("expected base64 with padding"))
+        .map_err(|_| D::Error::custom("must be base64 with padding"))
 }

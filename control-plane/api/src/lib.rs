@@ -31,8 +31,8 @@ mod usage;
 mod user;
 
 pub use account::{
-    Account, AccountLimits, AccountLimitsChange, AccountRollout, NewAccount, RequestInAccount,
-    RequestInAccountReply, SuspendAccount, UpdateAccount,
+    Account, AccountLimits, AccountLimitsChange, AccountRollout, NewAccount, NewAccountLimits,
+    RequestInAccount, RequestInAccountReply, SuspendAccount, UpdateAccount,
 };
 pub use api_token::{ApiToken, ApiTokenWithSecret, NewApiToken};
 pub use cell::{Cell, CellNode, CellRefusal, CellUpdateRefusal, EnrolmentToken, NewCell, NewEnrolmentToken};

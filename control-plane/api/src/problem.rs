@@ -27,6 +27,14 @@ pub struct Problem {
     /// The fields at fault; empty when the call as a whole is.
     #[serde(default)]
     pub errors: Vec<FieldError>,
+    /// Id of what the call created before it failed, such as an account that its cell has not applied yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub resource_id: Option<String>,
+    /// The path of it, which is also in the header `Location`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub location: Option<String>,
     /// Names this call in our logs.
     #[serde(default)]
     pub request_id: String,
@@ -64,6 +72,8 @@ impl Problem {
             code,
             detail: code.remedy().to_owned(),
             errors: Vec::new(),
+            resource_id: None,
+            location: None,
             request_id: String::new(),
         }
     }
@@ -79,6 +89,14 @@ impl Problem {
     #[must_use]
     pub fn with_error(mut self, error: FieldError) -> Self {
         self.errors.push(error);
+        self
+    }
+
+    /// Says what the call created before it failed, and where that is to be had.
+    #[must_use]
+    pub fn with_resource(mut self, id: impl ToString, path: impl Into<String>) -> Self {
+        self.resource_id = Some(id.to_string());
+        self.location = Some(path.into());
         self
     }
 

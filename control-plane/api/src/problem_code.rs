@@ -59,7 +59,7 @@ problem_codes! {
         "Send `Authorization: Bearer <API token>`; make a new token when this one has ended.";
     /// The caller may see the resource, but not do this with it.
     Forbidden = "forbidden", 403, "Your role does not allow this",
-        "Use a token with a role that allows it, or ask an owner of the organization.";
+        "Use a token with a role that allows it; `detail` says which roles do.";
     /// There is no such thing, or the caller may not know of it.
     NotFound = "not_found", 404, "There is no such resource",
         "Check the id, and that the token belongs to the right organization.";

@@ -32,5 +32,5 @@ mod scope;
 
 pub use action::{Action, Reach};
 pub use principal::{Actor, InvalidPrincipal, Principal};
-pub use rights::{allows, rights_markdown};
+pub use rights::{allows, rights_markdown, roles_that_may};
 pub use scope::{Denied, Platform, Scope, authorize, authorize_platform};

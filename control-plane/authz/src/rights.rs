@@ -29,6 +29,14 @@ pub const fn allows(role: Role, action: Action) -> bool {
     }
 }
 
+/// The roles that may do the action inside their own organization, the greatest first; none when it is for
+/// platform admins alone.
+pub fn roles_that_may(action: Action) -> impl Iterator<Item = Role> {
+    Role::ALL
+        .into_iter()
+        .filter(move |role| role.is_in_organization() && allows(*role, action))
+}
+
 /// Actions that change nothing and show no secret. A list of API tokens tells who else has which
 /// rights, which is the business of those who hand them out.
 const fn reads(action: Action) -> bool {

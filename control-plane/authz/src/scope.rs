@@ -50,8 +50,11 @@ pub enum Denied {
     #[error("there is no such thing for this caller")]
     Hidden,
     /// The caller may know the thing, and may not do this with it.
-    #[error("the caller's role does not allow this")]
-    Forbidden,
+    #[error("the caller's role does not allow {action}")]
+    Forbidden {
+        /// What was asked for: [`roles_that_may`](crate::roles_that_may) says who may.
+        action: Action,
+    },
 }
 
 /// May `principal` do `action` inside `organization`?
@@ -67,7 +70,7 @@ pub fn authorize(
         return Err(Denied::Hidden);
     }
     if action.reach() != Reach::Organization || !rights::allows(principal.role(), action) {
-        return Err(Denied::Forbidden);
+        return Err(Denied::Forbidden { action });
     }
     Ok(Scope {
         target: organization,
@@ -83,7 +86,7 @@ pub fn authorize(
 /// [`Denied::Forbidden`] for everybody but platform admins.
 pub fn authorize_platform(principal: &Principal, action: Action) -> Result<Scope<Platform>, Denied> {
     if action.reach() != Reach::Platform || !rights::allows(principal.role(), action) {
-        return Err(Denied::Forbidden);
+        return Err(Denied::Forbidden { action });
     }
     Ok(Scope {
         target: Platform,
@@ -144,7 +147,7 @@ mod tests {
             for &action in Action::ALL {
                 assert_eq!(
                     authorize_platform(&member(role), action),
-                    Err(Denied::Forbidden),
+                    Err(Denied::Forbidden { action }),
                     "{action}"
                 );
             }

@@ -34,11 +34,13 @@ pub async fn create(
         Some(cell) => Some(cell.parse().map_err(invalid_name("cell"))?),
         None => None,
     };
-    let limits = match new.limits {
-        Some(limits) => AccountLimits::new(limits.connections, limits.subscriptions, limits.payload_bytes)
-            .map_err(invalid_limits)?,
-        None => AccountLimits::default(),
+    let asked = new.limits.unwrap_or_default();
+    let asked = AccountLimitsChange {
+        connections: asked.connections,
+        subscriptions: asked.subscriptions,
+        payload_bytes: asked.payload_bytes,
     };
+    let limits = AccountLimits::default().changed(&asked).map_err(invalid_limits)?;
     let limits_granted = if op.principal().may(Action::AccountGrant) {
         limits
     } else {
@@ -87,7 +89,12 @@ pub async fn create(
     let detail = json!({ "name": account.name, "cell": cell.name, "public_key": account.public_key });
     tx.audit_append(&op.audit(Action::AccountCreate, account.id, detail))
         .await?;
-    finish(op, &scope, tx, account, wait).await
+    let id = account.id;
+    let account = publish(op, tx, account).await?;
+    // It is there from here on: whatever happens, the caller learns what to ask for.
+    let published = op.document_published(&scope, &account, wait).await;
+    published.map_err(|error| Problem::from(error).with_resource(id, format!("/v1/accounts/{id}")))?;
+    Ok(account.into())
 }
 
 /// Reads an account.
@@ -236,15 +243,21 @@ pub(super) async fn lock(tx: &mut TenantTx, account: &AccountRef) -> Result<Acco
 async fn finish(
     op: &OpContext,
     scope: &Scope<OrganizationId>,
-    mut tx: TenantTx,
-    mut account: Account,
+    tx: TenantTx,
+    account: Account,
     wait: Wait,
 ) -> Result<api::Account, AppError> {
+    let account = publish(op, tx, account).await?;
+    op.document_published(scope, &account, wait).await?;
+    Ok(account.into())
+}
+
+/// Publishes and commits. Gives the account as it is then.
+async fn publish(op: &OpContext, mut tx: TenantTx, mut account: Account) -> Result<Account, AppError> {
     op.publish_document(&mut tx, &account).await?;
     tx.commit().await?;
     account.version += 1;
-    op.document_published(scope, &account, wait).await?;
-    Ok(account.into())
+    Ok(account)
 }
 
 impl From<AccountInsertError> for AppError {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use tollway_api::{FieldError, Problem, ProblemCode};
-use tollway_authz::Denied;
+use tollway_authz::{Action, Denied, roles_that_may};
 use tollway_datastore::DatastoreError;
 use tollway_model::{InvalidName, InvalidPage, InvalidText, PAGE_LIMIT_MAX};
 
@@ -60,8 +60,22 @@ impl From<Denied> for AppError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Hidden => ProblemCode::NotFound.into(),
-            Denied::Forbidden => ProblemCode::Forbidden.into(),
+            Denied::Forbidden { action } => Problem::new(ProblemCode::Forbidden)
+                .with_detail(who_may(action))
+                .into(),
         }
+    }
+}
+
+/// Whom to ask, for somebody who may not.
+fn who_may(action: Action) -> String {
+    let roles: Vec<_> = roles_that_may(action).map(|role| role.to_string()).collect();
+    match roles.as_slice() {
+        [] => format!("{action} is for platform administrators alone: ask whoever runs the platform"),
+        roles => format!(
+            "{action} takes the role {}: ask an owner of the organization for a token with it",
+            roles.join(" or ")
+        ),
     }
 }
 

@@ -65,8 +65,12 @@ fn limits(limits: api::AccountLimits) -> v1::AccountLimits {
     }
 }
 
-pub(super) fn new_account(name: String, cell: String, limits: Option<v1::AccountLimits>) -> api::NewAccount {
-    let limits = limits.map(|limits| api::AccountLimits {
+pub(super) fn new_account(
+    name: String,
+    cell: String,
+    limits: Option<v1::NewAccountLimits>,
+) -> api::NewAccount {
+    let limits = limits.map(|limits| api::NewAccountLimits {
         connections: limits.connections,
         subscriptions: limits.subscriptions,
         payload_bytes: limits.payload_bytes,

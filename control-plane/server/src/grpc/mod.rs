@@ -10,7 +10,7 @@ mod status;
 mod usage;
 mod user;
 
-pub use status::{CODE_KEY, PROBLEM_KEY};
+pub use status::{CODE_KEY, PROBLEM_KEY, RESOURCE_KEY};
 
 use axum::{
     Router,

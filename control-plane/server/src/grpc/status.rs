@@ -2,7 +2,8 @@
 //!
 //! The status code is the nearest one of gRPC. Our own code is in the metadata
 //! `tollway-code`, and the whole problem, as the REST API would send it, in
-//! `tollway-problem-bin` (JSON), so that clients of both see the same.
+//! `tollway-problem-bin` (JSON), so that clients of both see the same. When the call created something before
+//! it failed, `tollway-resource-id` has its id.
 
 use tollway_api::{Problem, ProblemCode};
 use tonic::{
@@ -17,11 +18,17 @@ pub const CODE_KEY: &str = "tollway-code";
 /// Metadata key of the problem's JSON.
 pub const PROBLEM_KEY: &str = "tollway-problem-bin";
 
+/// Metadata key of the id of what the call created before it failed.
+pub const RESOURCE_KEY: &str = "tollway-resource-id";
+
 /// The status of a problem.
 pub(crate) fn status(mut problem: Problem, request_id: &RequestId) -> Status {
     request_id.as_str().clone_into(&mut problem.request_id);
     let mut metadata = MetadataMap::new();
     metadata.insert(CODE_KEY, MetadataValue::from_static(problem.code.as_str()));
+    if let Some(id) = problem.resource_id.as_deref().and_then(|id| id.parse().ok()) {
+        metadata.insert(RESOURCE_KEY, id);
+    }
     let json = serde_json::to_vec(&problem).expect("a problem is made of texts and numbers");
     metadata.insert_bin(PROBLEM_KEY, MetadataValue::from_bytes(&json));
     Status::with_metadata(grpc_code(problem.code), problem.detail, metadata)

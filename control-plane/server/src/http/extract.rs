@@ -8,7 +8,10 @@ use http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use tollway_api::{FieldError, Problem, ProblemCode};
 
-use super::ProblemResponse;
+use super::{
+    ProblemResponse,
+    mismatch::{mismatch, not_json, sentence},
+};
 
 /// A JSON body, read strictly: unknown fields, wrong types and trailing bytes are refused with the place named.
 pub struct JsonBody<T>(pub T);
@@ -65,14 +68,32 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(Problem::new(ProblemCode::InvalidQuery)
-                .with_detail(rejection.body_text())
-                .into()),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemResponse> {
+        let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri) else {
+            return Err(ProblemCode::InvalidQuery.into());
+        };
+        Ok(Self(read_query(pairs)?))
     }
+}
+
+/// Reads the parameters into `T`. Their values are texts: a field that is none reads its own.
+fn read_query<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, ProblemResponse> {
+    let refused = |error: FieldError| {
+        Problem::new(ProblemCode::InvalidQuery)
+            .with_detail(sentence(&error))
+            .with_error(error)
+    };
+    let mut fields = serde_json::Map::new();
+    for (name, value) in pairs {
+        if fields.contains_key(&name) {
+            return Err(refused(FieldError::new(name, "duplicate_field", "is there twice")).into());
+        }
+        fields.insert(name, value.into());
+    }
+    serde_path_to_error::deserialize(serde_json::Value::Object(fields)).map_err(|error| {
+        let path = error.path().to_string();
+        refused(mismatch(&path, &error.into_inner().to_string())).into()
+    })
 }
 
 fn is_json(request: &Request) -> bool {
@@ -109,35 +130,13 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
     Ok(value)
 }
 
-fn json_problem(field: &str, error: &serde_json::Error) -> ProblemResponse {
+fn json_problem(path: &str, error: &serde_json::Error) -> ProblemResponse {
     let problem = Problem::new(ProblemCode::InvalidBody);
-    let text = error.to_string();
     if !error.is_data() {
-        return problem
-            .with_detail(format!("the body is not JSON: {text}"))
-            .into();
+        return problem.with_detail(not_json(error)).into();
     }
-    // serde's own texts are the only place that says which kind of mismatch it was.
-    let code = [
-        "unknown field",
-        "missing field",
-        "duplicate field",
-        "invalid type",
-        "invalid length",
-    ]
-    .into_iter()
-    .find(|kind| text.starts_with(kind))
-    .unwrap_or("invalid value")
-    .replace(' ', "_");
-    let field = if field == "." {
-        String::new()
-    } else {
-        field.to_owned()
-    };
-    problem
-        .with_detail(text.clone())
-        .with_error(FieldError::new(field, code, text))
-        .into()
+    let error = mismatch(path, &error.to_string());
+    problem.with_detail(sentence(&error)).with_error(error).into()
 }
 
 #[cfg(test)]
@@ -163,6 +162,8 @@ mod tests {
 
         let problem = read_json::<NewUser>(b"{}").unwrap_err().0;
         assert_eq!(problem.errors[0].code, "missing_field");
+        assert_eq!(problem.errors[0].field, "name");
+        assert_eq!(problem.detail, "name: is missing");
     }
 
     #[test]

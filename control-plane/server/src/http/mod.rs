@@ -5,6 +5,7 @@ mod edge;
 mod extract;
 mod internal;
 mod local;
+mod mismatch;
 mod op;
 mod openapi;
 mod problem_response;

@@ -51,6 +51,13 @@ pub(super) fn render(mut response: Response, request_id: &RequestId) -> Response
             HeaderValue::from_static("Bearer realm=\"tollway\""),
         );
     }
+    if let Some(location) = problem
+        .location
+        .as_deref()
+        .and_then(|path| HeaderValue::from_str(path).ok())
+    {
+        headers.insert(header::LOCATION, location);
+    }
     if matches!(
         problem.code,
         ProblemCode::DatabaseUnavailable | ProblemCode::CellAway | ProblemCode::Overloaded

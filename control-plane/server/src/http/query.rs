@@ -1,6 +1,7 @@
 //! The query parameters that routes share.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use tollway_model::PAGE_LIMIT_MAX;
 use utoipa::IntoParams;
 
 use crate::app::{PageParams, Wait};
@@ -12,9 +13,18 @@ use crate::app::{PageParams, Wait};
 pub(super) struct PageQuery {
     /// Items of the page, 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 50)]
+    #[serde(default, deserialize_with = "limit")]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let limit = text
+        .parse()
+        .map_err(|_| D::Error::custom(format!("must be a whole number from 1 to {PAGE_LIMIT_MAX}")))?;
+    Ok(Some(limit))
 }
 
 impl From<PageQuery> for PageParams {

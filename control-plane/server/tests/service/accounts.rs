@@ -379,6 +379,15 @@ async fn an_organization_makes_accounts_within_the_defaults_and_names_no_cell() 
         (&made.body["limits"], &made.body["limits_granted"]["connections"]),
         (&limits(10), &json!(1_000))
     );
+    let partly = create(
+        &world.owner,
+        json!({ "name": "partly", "limits": { "connections": 10, "payload_bytes": null } }),
+    )
+    .await;
+    assert_eq!(
+        partly.body["limits"],
+        json!({ "connections": 10, "subscriptions": 100_000, "payload_bytes": 1_048_576 })
+    );
     let granted = create(&world.admin, json!({ "name": "large", "limits": limits(-1) })).await;
     assert_eq!(granted.body["limits_granted"], limits(-1));
 }

@@ -293,6 +293,47 @@ async fn a_change_that_no_node_takes_stands_and_the_caller_is_told_so() {
 }
 
 #[tokio::test]
+async fn who_creates_an_account_that_no_node_takes_is_told_its_id() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let path = format!("/v1/organizations/{}/accounts?wait=applied", world.organization);
+    let body = json!({ "name": "orders", "cell": world.cell });
+    let by_rest = service.call(Some(&world.admin), Method::POST, &path, body);
+    let message = tollway_proto::v1::CreateAccountRequest {
+        organization: world.organization.clone(),
+        name: "billing".into(),
+        cell: world.cell.clone(),
+        limits: None,
+        wait_applied: true,
+    };
+    let channel = crate::grpc_client::channel(&service).await;
+    let mut client = tollway_proto::v1::account_service_client::AccountServiceClient::new(channel);
+    let by_grpc = client.create_account(crate::grpc_client::with_token(Some(&world.admin), message));
+    let (answer, status) = tokio::join!(by_rest, by_grpc);
+
+    assert_eq!((answer.status.as_u16(), answer.code()), (504, "not_applied_yet"));
+    let id = text(&answer.body, "resource_id");
+    assert_eq!(text(&answer.body, "location"), format!("/v1/accounts/{id}"));
+    assert_eq!(answer.headers["location"], format!("/v1/accounts/{id}"));
+    let status = status.unwrap_err();
+    assert_eq!(
+        status.metadata().get(tollway::grpc::CODE_KEY).unwrap(),
+        "not_applied_yet"
+    );
+    let other = status.metadata().get(tollway::grpc::RESOURCE_KEY).unwrap();
+    for (id, name) in [(id, "orders"), (other.to_str().unwrap(), "billing")] {
+        let account = service
+            .admin(Method::GET, &format!("/v1/accounts/{id}"), Value::Null)
+            .await;
+        assert_eq!(text(&account, "name"), name);
+        let rollout = service
+            .admin(Method::GET, &format!("/v1/accounts/{id}/rollout"), Value::Null)
+            .await;
+        assert_eq!(rollout["applied"], false);
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_comes_back_gets_only_what_it_missed_and_lost_answers_are_asked_for_again() {
     let service = Service::start().await;
     let world = World::make(&service).await;

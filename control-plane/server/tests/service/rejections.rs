@@ -26,7 +26,7 @@ async fn bodies_that_are_not_what_the_route_takes_are_refused_with_the_place_nam
         (b"{\"name\":\"a\"} true", ""),
         (b"{\"name\":7}", "name"),
         (b"{\"name\":\"a\",\"nmae\":\"b\"}", "nmae"),
-        (b"{\"name\":\"a\",\"limits\":{\"connections\":1}}", "limits"),
+        (b"{\"name\":\"a\",\"limits\":{\"conections\":1}}", "limits"),
     ];
     for (body, field) in json_cases {
         let answer = post("application/json", body.to_vec()).await;
@@ -201,6 +201,8 @@ async fn queries_and_cursors_that_nobody_made_are_refused() {
             .call(Some(&world.owner), Method::GET, &path, Value::Null)
             .await;
         assert_eq!((answer.status.as_u16(), answer.code()), (400, code), "{query}");
+        let (name, _) = query.split_once('=').unwrap();
+        assert_eq!(answer.body["errors"][0]["field"], name, "{answer:?}");
     }
     for query in [
         "from=yesterday",
@@ -216,12 +218,100 @@ async fn queries_and_cursors_that_nobody_made_are_refused() {
             (400, "invalid_query"),
             "{query}"
         );
+        let fault = &answer.body["errors"][0];
+        assert!(
+            ["from", "to"].contains(&fault["field"].as_str().unwrap()),
+            "{answer:?}"
+        );
+        assert!(
+            fault["detail"].as_str().unwrap().starts_with("must be "),
+            "{answer:?}"
+        );
     }
     let path = format!("/v1/accounts/{}?wait=forever", world.account);
     let answer = service
         .call(Some(&world.owner), Method::DELETE, &path, Value::Null)
         .await;
     assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_query"));
+    assert_eq!(answer.body["detail"], "wait: must be `applied`");
+    let path = format!(
+        "/v1/accounts/{}/usage?from=2026-01-01T00:00:00+01:00",
+        world.account
+    );
+    let answer = service
+        .call(Some(&world.owner), Method::GET, &path, Value::Null)
+        .await;
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("from: must be a time") && detail.contains("%2B"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_are_refused_in_plain_words() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let path = format!("/v1/accounts/{}", world.account);
+    for (value, found) in [
+        ("1e20", "1e+20"),
+        ("\"ten\"", "the text \"ten\""),
+        ("[]", "a list"),
+    ] {
+        let request = service
+            .request(Some(&world.owner), Method::PATCH, &path)
+            .header("content-type", "application/json")
+            .body(format!("{{\"limits\":{{\"connections\":{value}}}}}"));
+        let answer = Answer::of(request).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_body"));
+        let fault = &answer.body["errors"][0];
+        assert_eq!(fault["field"], "limits.connections", "{answer:?}");
+        assert_eq!(
+            fault["detail"],
+            format!("must be a whole number of at most 64 bits, and is {found}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_who_may() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let organization = format!("/v1/organizations/{}", world.organization);
+    let accounts = format!("{organization}/accounts");
+    for (token, method, path, body, told) in [
+        (
+            &world.owner,
+            Method::DELETE,
+            &organization,
+            Value::Null,
+            "platform administrators",
+        ),
+        (
+            &world.owner,
+            Method::GET,
+            &"/v1/cells".to_owned(),
+            Value::Null,
+            "platform administrators",
+        ),
+        (
+            &world.viewer,
+            Method::POST,
+            &accounts,
+            json!({ "name": "a" }),
+            "owner or admin",
+        ),
+    ] {
+        let answer = service.call(Some(token), method, path, body).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (403, "forbidden"));
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains(told), "{detail}");
+        assert_eq!(
+            detail.contains("ask an owner"),
+            told.starts_with("owner"),
+            "{detail}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! `/v1/accounts/{account}/usage`
 
 use axum::Json;
-use serde::Deserialize;
-use time::OffsetDateTime;
+use serde::{Deserialize, Deserializer, de::Error};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tollway_api::AccountUsage;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,11 +22,22 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 struct UsageQuery {
     /// Rounded down to the hour; 24 hours before `to` when absent.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment")]
     from: Option<OffsetDateTime>,
     /// Rounded up to the hour; the end of the current hour when absent. At most 31 days after `from`.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment")]
     to: Option<OffsetDateTime>,
+}
+
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    OffsetDateTime::parse(&text, &Rfc3339).map(Some).map_err(|_| {
+        let mut detail = "must be a time as RFC 3339 writes it, such as 2026-11-20T15:00:00Z".to_owned();
+        if text.contains(' ') {
+            detail.push_str("; in a query, a + is written %2B");
+        }
+        D::Error::custom(detail)
+    })
 }
 
 /// Reads what an account used, by hour.
