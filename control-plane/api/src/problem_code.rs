@@ -105,6 +105,9 @@ problem_codes! {
     /// The fields can be read, but their values are not allowed.
     ValidationFailed = "validation_failed", 422, "A value is not allowed",
         "Correct the fields named in `errors`.";
+    /// The caller's organization has as many calls open as it may have.
+    TooManyCalls = "too_many_calls", 429, "Your organization has too many calls open",
+        "Make fewer calls at the same time; the limit counts all tokens and sessions of the organization together.";
     /// A bug of ours.
     Internal = "internal", 500, "Something went wrong on our side",
         "Try again; report the request id when it happens again.";

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 /// Connections of a pool when nobody says how many. Postgres allows 100 by default, and several
 /// control planes may share one.
-pub(crate) const POOL_CONNECTIONS: u32 = 16;
+pub const POOL_CONNECTIONS: u32 = 23;
 
-/// Of these, what the transactions inside one organization may hold at the same time; platform admins
-/// do not count. Whoever waits for a place holds no connection meanwhile.
-pub(crate) const ORGANIZATION_CONNECTIONS: u32 = 6;
+/// Of these, what transactions inside organizations may hold at the same time; platform admins do not
+/// count. Whoever waits for a place holds no connection meanwhile.
+pub const TENANT_CONNECTIONS: u32 = 10;
+
+/// Of these, transactions inside one organization: an organization alone leaves most to the others.
+pub(crate) const ORGANIZATION_CONNECTIONS: u32 = 4;
 
 /// Connections of the fleet's own pool: nodes are told of changes whatever callers of the API do.
 pub(crate) const FLEET_POOL_CONNECTIONS: u32 = 8;

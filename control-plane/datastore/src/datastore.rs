@@ -7,7 +7,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tollway_authz::{Platform, Scope};
 use tollway_model::OrganizationId;
 
-use crate::bounds::{ACQUIRE_TIMEOUT, FLEET_POOL_CONNECTIONS, ORGANIZATION_CONNECTIONS, POOL_CONNECTIONS};
+use crate::bounds::{
+    ACQUIRE_TIMEOUT, FLEET_POOL_CONNECTIONS, ORGANIZATION_CONNECTIONS, POOL_CONNECTIONS, TENANT_CONNECTIONS,
+};
 use crate::error::{DatastoreError, failed_to};
 use crate::listener::{FLEET_CHANNEL, FleetListener, FleetSignal};
 use crate::migrate::{self, MigrateError, POSTGRES_VERSION_MIN};
@@ -105,7 +107,7 @@ impl Datastore {
         Ok(Self {
             pool,
             connect: options.connect.clone(),
-            shares: OrganizationShares::new(ORGANIZATION_CONNECTIONS),
+            shares: OrganizationShares::new(ORGANIZATION_CONNECTIONS, TENANT_CONNECTIONS),
         })
     }
 
@@ -120,7 +122,7 @@ impl Datastore {
         Self {
             pool,
             connect: self.connect.clone(),
-            shares: OrganizationShares::new(FLEET_POOL_CONNECTIONS),
+            shares: OrganizationShares::new(FLEET_POOL_CONNECTIONS, FLEET_POOL_CONNECTIONS),
         }
     }
 

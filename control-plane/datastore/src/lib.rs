@@ -69,7 +69,10 @@ pub use account_document::{NewDocument, PublishError};
 pub use account_live::LiveRow;
 pub use api_token::NewApiToken;
 pub use audit::NewAuditEvent;
-pub use bounds::{ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX, NODE_SILENCE_MAX, REVISION_MARK_KEEP};
+pub use bounds::{
+    ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX, NODE_SILENCE_MAX, POOL_CONNECTIONS,
+    REVISION_MARK_KEEP, TENANT_CONNECTIONS,
+};
 pub use cell::{
     CellDeleteError, CellInsertError, CellPlaceError, CellTenant, DeletedCell, NewCell, NewEpoch,
 };

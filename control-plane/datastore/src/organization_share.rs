@@ -19,6 +19,8 @@ pub(crate) struct OrganizationShares(Arc<Shares>);
 #[derive(Debug)]
 struct Shares {
     places: u32,
+    /// Places of all organizations together. Each has few who wait here, so nobody waits for long.
+    all: Arc<Semaphore>,
     organizations: Mutex<HashMap<OrganizationId, Arc<Semaphore>>>,
 }
 
@@ -27,13 +29,14 @@ struct Shares {
 pub(crate) struct OrganizationShare {
     shares: OrganizationShares,
     organization: OrganizationId,
-    permit: Option<OwnedSemaphorePermit>,
+    permits: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
 impl OrganizationShares {
-    pub(crate) fn new(places: u32) -> Self {
+    pub(crate) fn new(places: u32, all: u32) -> Self {
         Self(Arc::new(Shares {
             places,
+            all: Arc::new(Semaphore::new(all as usize)),
             organizations: Mutex::default(),
         }))
     }
@@ -46,20 +49,26 @@ impl OrganizationShares {
         let mut share = OrganizationShare {
             shares: self.clone(),
             organization,
-            permit: None,
+            permits: None,
         };
         let places = Arc::clone(
             self.organizations()
                 .entry(organization)
                 .or_insert_with(|| Arc::new(Semaphore::new(self.0.places as usize))),
         );
-        let permit = timeout(ACQUIRE_TIMEOUT, places.acquire_owned())
-            .await
-            .map_err(|late| DatastoreError::Contended {
-                step: "wait for other transactions of the organization",
-                source: Box::new(late),
-            })?;
-        share.permit = Some(permit.expect("the semaphore is never closed"));
+        let all = Arc::clone(&self.0.all);
+        let permits = async { (places.acquire_owned().await, all.acquire_owned().await) };
+        let (own, of_all) =
+            timeout(ACQUIRE_TIMEOUT, permits)
+                .await
+                .map_err(|late| DatastoreError::Contended {
+                    step: "wait for other transactions of organizations",
+                    source: Box::new(late),
+                })?;
+        share.permits = Some((
+            own.expect("the semaphore is never closed"),
+            of_all.expect("the semaphore is never closed"),
+        ));
         Ok(share)
     }
 
@@ -74,7 +83,7 @@ impl OrganizationShares {
 
 impl Drop for OrganizationShare {
     fn drop(&mut self) {
-        self.permit = None;
+        self.permits = None;
         let mut organizations = self.shares.organizations();
         // Permits and those who wait for one hold the semaphore as well.
         if organizations
@@ -96,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_organization_that_holds_its_share_waits_for_itself_alone_and_is_forgotten_after() {
-        let shares = OrganizationShares::new(2);
+        let shares = OrganizationShares::new(2, 3);
         let first = shares.take(organization(1)).await.unwrap();
         let second = shares.take(organization(1)).await.unwrap();
         assert!(matches!(
@@ -107,6 +116,11 @@ mod tests {
 
         drop(first);
         let third = shares.take(organization(1)).await.unwrap();
+        // All places of all organizations are taken.
+        assert!(matches!(
+            shares.take(organization(3)).await,
+            Err(DatastoreError::Contended { .. })
+        ));
         drop((second, third, other));
         assert!(shares.organizations().is_empty());
     }

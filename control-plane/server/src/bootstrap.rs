@@ -27,7 +27,7 @@ use crate::{
     data_folder::{DataFolder, DataFolderError},
     pki::{Authority, AuthorityError, NewAuthority},
     secrets::{
-        DataKey, KekError, KekSource, KeyEncryptionKey, OpenError, random_array, random_text, secret_hash,
+        CallerSecrets, DataKey, KekError, KekSource, KeyEncryptionKey, OpenError, random_array, secret_hash,
     },
 };
 
@@ -115,7 +115,7 @@ pub(crate) async fn bootstrap(
         None => make(&mut tx, kek.load_or_create()?, now).await?,
     };
     if !tx.platform_api_token_exists().await? {
-        make_first_token(&mut tx, folder, now).await?;
+        make_first_token(&mut tx, &installation.kek, folder, now).await?;
         tracing::info!(file = %folder.admin_token_file().display(), "the first API token is in this file");
     } else if !folder.has_admin_token() {
         tracing::info!(
@@ -289,7 +289,7 @@ async fn make_first_token(
     folder: &DataFolder,
     now: OffsetDateTime,
 ) -> Result<(), BootstrapError> {
-    let secret = random_text(API_TOKEN_PREFIX);
+    let secret = CallerSecrets::new(kek).make(API_TOKEN_PREFIX);
     let token = NewApiToken {
         id: ApiTokenId::new(clock::unix_ms(now), random_array()),
         role: Role::PlatformAdmin,
@@ -322,3 +322,4 @@ fn event(target: &str, detail: serde_json::Value, now: OffsetDateTime) -> NewAud
         at: now,
     }
 }
+    kek: &KeyEncryptionKey,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollway_datastore::ISSUANCES_PER_ACCOUNT_MAX;
+use tollway_datastore::{ISSUANCES_PER_ACCOUNT_MAX, POOL_CONNECTIONS, TENANT_CONNECTIONS};
 
 /// Largest body of a REST call, and largest message of a gRPC call.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -114,13 +114,23 @@ pub const FLEET_STREAMS_MAX: u32 = 8;
 pub const FLEET_STRANGER_WAIT: Duration = Duration::from_secs(30);
 /// Connections that the kernel may hold for us: a restarted control plane meets its whole fleet at once.
 pub const LISTEN_BACKLOG: i32 = 4_096;
-/// Secrets of callers that are looked up at the same time: such that were good before, and all others.
-/// Both together leave connections of the pool to what callers do then.
-pub const LOOK_UPS_OF_KNOWN_MAX: usize = 6;
-/// See [`LOOK_UPS_OF_KNOWN_MAX`].
+/// Secrets of callers that are looked up at the same time: such that were good before or bear our mark.
+/// All kinds together leave connections of the pool to what callers do then.
+pub const LOOK_UPS_OF_KNOWN_MAX: usize = 4;
+/// Such that were good before, of those who run the platform.
+pub const LOOK_UPS_OF_PLATFORM_MAX: usize = 2;
+/// All others.
 pub const LOOK_UPS_OF_STRANGERS_MAX: usize = 3;
-/// Look-ups of either kind that wait for their turn; further ones are refused at once.
+/// Of any kind, look-ups of one organization, or of one peer whose organization is not known. One look-up
+/// answers all who wait with the same secret.
+pub const LOOK_UPS_PER_LINE_MAX: usize = 2;
+/// Look-ups of one kind that wait for their turn; beyond them, those with the longest line give way.
 pub const LOOK_UPS_WAITING_MAX: usize = 512;
+/// Calls that wait for the same look-up.
+pub const LOOK_UP_SHARERS_MAX: usize = CALLS_PER_ORGANIZATION_MAX;
+/// Calls of one organization that are open at the same time; further ones are refused at once. Callers of
+/// the platform do not count.
+pub const CALLS_PER_ORGANIZATION_MAX: usize = 256;
 /// How long a look-up waits for its turn.
 pub const LOOK_UP_WAIT: Duration = Duration::from_secs(1);
 /// Callers' secrets, by their hashes, that are remembered as good, and as none.
@@ -155,6 +165,19 @@ const _: () = assert!(
 const _: () = assert!(
     NODE_REQUESTS_PER_ACCOUNT_MAX * 4 <= NODE_REQUESTS_MAX,
     "one account, or a few together, must leave room for the requests of others"
+);
+const _: () = assert!(
+    2 * APPLY_WAITERS_PER_ORGANIZATION_MAX <= CALLS_PER_ORGANIZATION_MAX,
+    "calls that wait for cells must leave room for others of the organization"
+);
+const _: () = assert!(
+    LOOK_UPS_OF_KNOWN_MAX
+        + LOOK_UPS_OF_PLATFORM_MAX
+        + LOOK_UPS_OF_STRANGERS_MAX
+        + TENANT_CONNECTIONS as usize
+        + 4
+        <= POOL_CONNECTIONS as usize,
+    "finding out who calls, and what tenants do, must leave connections to those who run the platform"
 );
 const _: () = assert!(
     2 * tollway_claims::TOKEN_BYTES_MAX + UPDATE_PART_BYTES_MAX < FLEET_MESSAGE_BYTES_MAX,

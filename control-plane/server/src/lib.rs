@@ -30,7 +30,7 @@ pub mod metrics;
 mod open_calls;
 mod open_files;
 mod opening;
-mod peers;
+pub mod peers;
 pub mod pki;
 mod private_folder;
 pub mod request_id;

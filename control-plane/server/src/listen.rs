@@ -7,7 +7,8 @@
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::service::service_fn;
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -28,7 +29,7 @@ use crate::{
     },
     open_calls::{OpenCalls, serve_call},
     opening::Opening,
-    peers::Peers,
+    peers::{Peer, Peers},
 };
 
 /// A port cannot be opened.
@@ -42,6 +43,16 @@ pub struct ListenError {
     flag: &'static str,
     #[source]
     source: io::Error,
+}
+
+impl ListenError {
+    /// The same for a command that has other names for the options.
+    pub(crate) fn with_flags(mut self, names: &[(&str, &'static str)]) -> Self {
+        if let Some((_, other)) = names.iter().find(|(flag, _)| *flag == self.flag) {
+            self.flag = other;
+        }
+        self
+    }
 }
 
 /// Opens a port; 0 means any free one. `flag` is the option that chooses it, for the error's advice.
@@ -126,14 +137,16 @@ pub fn serve(
                 accepted = accept(&listener) => accepted,
                 () = stop.cancelled() => break,
             };
-            let Some(place) = peers.take(peer.ip()) else {
+            let Some(place) = peers.take(Peer::of(peer.ip())) else {
                 tracing::debug!(%peer, "closed a connection: its peer has enough of them");
                 continue;
             };
             let calls = OpenCalls::new();
             let service = service_fn({
                 let (router, calls, bodies) = (router.clone(), calls.clone(), Arc::clone(&bodies));
-                move |request| {
+                let peer = Peer::of(peer.ip());
+                move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(peer);
                     let call = serve_call(router.clone(), calls.clone(), Arc::clone(&bodies), request);
                     async { Ok::<_, Infallible>(call.await) }
                 }

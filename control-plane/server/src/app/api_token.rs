@@ -9,7 +9,7 @@ use tollway_model::{ApiTokenId, Role};
 use super::{AppError, OpContext, PageParams, error::invalid_text, issuance::lifetime};
 use crate::{
     authn::API_TOKEN_PREFIX,
-    secrets::{random_array, random_text, secret_hash},
+    secrets::{random_array, secret_hash},
 };
 
 /// Longest life of a token that ends.
@@ -36,7 +36,7 @@ pub async fn create(
             )
         })?;
     let lifetime = lifetime(new.lifetime_seconds, LIFETIME_SECONDS_MAX)?;
-    let secret = random_text(API_TOKEN_PREFIX);
+    let secret = op.app().caller_secrets().make(API_TOKEN_PREFIX);
 
     let mut tx = op.app().datastore().begin(&scope).await?;
     tx.organization_get().await?.ok_or(ProblemCode::NotFound)?;

@@ -8,9 +8,11 @@ pub mod account;
 pub mod api_token;
 mod apply_waiters;
 mod caller_look_up;
+mod calls_of_organizations;
 pub mod cell;
 mod document;
 mod error;
+mod fair_places;
 pub mod issuance;
 mod op;
 pub mod organization;
@@ -28,14 +30,20 @@ use tollway_claims::Signer;
 use tollway_datastore::Datastore;
 
 use apply_waiters::ApplyWaiters;
-use caller_look_up::CallerLookUps;
+use caller_look_up::{CallerLookUps, Presented};
 pub use error::AppError;
 pub(crate) use error::chain;
 pub use op::OpContext;
 pub use page::{PageParams, Wait};
 use readiness::Readiness;
 
-use crate::{fleet::FleetHub, metrics::Metrics, pki::Authority, secrets::KeyEncryptionKey};
+use crate::{
+    fleet::FleetHub,
+    metrics::Metrics,
+    peers::Peer,
+    pki::Authority,
+    secrets::{CallerSecrets, KeyEncryptionKey, secret_hash},
+};
 
 /// Everything that calls share. Clones are the same one.
 #[derive(Clone)]
@@ -45,6 +53,7 @@ struct Shared {
     parts: AppParts,
     fleet_datastore: Datastore,
     caller_look_ups: CallerLookUps,
+    caller_secrets: CallerSecrets,
     readiness: Readiness,
     apply_waiters: ApplyWaiters,
 }
@@ -79,6 +88,7 @@ impl App {
         Self(Arc::new(Shared {
             fleet_datastore: parts.datastore.for_fleet(),
             caller_look_ups: CallerLookUps::new(),
+            caller_secrets: CallerSecrets::new(&parts.kek),
             readiness: Readiness::default(),
             parts,
             apply_waiters: ApplyWaiters::default(),
@@ -97,6 +107,20 @@ impl App {
     /// Where those who call wait until it is known who they are.
     fn caller_look_ups(&self) -> &CallerLookUps {
         &self.0.caller_look_ups
+    }
+
+    /// Makes what callers prove themselves with.
+    fn caller_secrets(&self) -> &CallerSecrets {
+        &self.0.caller_secrets
+    }
+
+    /// What somebody from `peer` calls with; `letters` is the secret without what all of its kind begin with.
+    fn presented(&self, secret: &str, letters: &str, peer: Peer) -> Presented {
+        Presented {
+            secret: secret_hash(secret),
+            is_ours: self.caller_secrets().is_ours(letters),
+            peer,
+        }
     }
 
     pub(crate) fn kek(&self) -> &KeyEncryptionKey {

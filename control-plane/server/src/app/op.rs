@@ -1,5 +1,7 @@
 //! One call: who makes it, under which request id, and when.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 use tollway_api::ProblemCode;
@@ -7,13 +9,14 @@ use tollway_authz::{Action, Platform, Principal, Scope, authorize, authorize_pla
 use tollway_datastore::NewAuditEvent;
 use tollway_model::{AccountRef, AuditEventId, CellId, OrganizationId};
 
-use super::{App, AppError};
+use super::{App, AppError, caller_look_up::Admitted, calls_of_organizations::CallOfOrganization};
 use crate::{
     app::chain,
-    authn::API_TOKEN_PREFIX,
+    authn::{API_TOKEN_PREFIX, is_secret},
     clock,
+    peers::Peer,
     request_id::RequestId,
-    secrets::{random_array, secret_hash},
+    secrets::random_array,
 };
 use tollway_datastore::FleetSignal;
 
@@ -24,6 +27,8 @@ pub struct OpContext {
     principal: Principal,
     request_id: RequestId,
     now: OffsetDateTime,
+    /// Held by all clones.
+    _place: Option<Arc<CallOfOrganization>>,
 }
 
 impl App {
@@ -34,25 +39,46 @@ impl App {
             principal,
             request_id,
             now: clock::now(),
+            _place: None,
         }
     }
 
     /// The context of a call with an API token.
     ///
     /// # Errors
-    /// `unauthorized` when the token is none, or ended; `overloaded` when too many unknown ones are looked up.
-    pub async fn authenticate(&self, token: &str, request_id: RequestId) -> Result<OpContext, AppError> {
-        if !token.starts_with(API_TOKEN_PREFIX) {
-            return Err(ProblemCode::Unauthorized.into());
+    /// `unauthorized` when the token is none, or ended; `overloaded` when too many are looked up;
+    /// `too_many_calls` when the caller's organization has enough open.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        peer: Peer,
+        request_id: RequestId,
+    ) -> Result<OpContext, AppError> {
+        let letters = token.strip_prefix(API_TOKEN_PREFIX);
+        let letters = letters.filter(|letters| is_secret(letters));
+        let presented = self.presented(token, letters.ok_or(ProblemCode::Unauthorized)?, peer);
+        let app = self.clone();
+        let look = async move || {
+            let mut tx = app.datastore().begin_auth().await?;
+            let principal = tx.api_token_lookup(&presented.secret, clock::now()).await?;
+            tx.commit().await?;
+            Ok(principal)
+        };
+        let admitted: Admitted<Principal> = self.caller_look_ups().admit(presented, look).await?;
+        Ok(self.admitted_op(admitted.caller, admitted.place, request_id))
+    }
+
+    /// The context of a call that counts as one of its organization until it is over.
+    pub(super) fn admitted_op(
+        &self,
+        principal: Principal,
+        place: Option<Arc<CallOfOrganization>>,
+        request_id: RequestId,
+    ) -> OpContext {
+        OpContext {
+            _place: place,
+            ..self.op(principal, request_id)
         }
-        let secret = secret_hash(token);
-        let turn = self.caller_look_ups().turn(secret).await?;
-        let mut tx = self.datastore().begin_auth().await?;
-        let principal = tx.api_token_lookup(&secret, clock::now()).await?;
-        tx.commit().await?;
-        turn.found(principal.is_some());
-        let principal = principal.ok_or(ProblemCode::Unauthorized)?;
-        Ok(self.op(principal, request_id))
     }
 }
 

@@ -7,18 +7,19 @@ use tollway_datastore::{AuthenticatedSession, NewSession, NewSignInLink, Session
 use tollway_model::{AuditEventId, Role, SessionId, SignInLinkId};
 use zeroize::Zeroizing;
 
-use super::{App, AppError, OpContext};
+use super::{App, AppError, OpContext, caller_look_up::Admitted};
 use crate::{
-    authn::{SESSION_IDLE_MAX, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME},
+    authn::{SESSION_IDLE_MAX, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME, is_secret},
     clock,
+    peers::Peer,
     request_id::RequestId,
-    secrets::{random_array, random_text, secret_hash},
+    secrets::{random_array, secret_hash},
 };
 
 /// Makes a link that signs one browser in as a platform admin. Gives its secret, which is stored nowhere.
 pub async fn link_create(op: &OpContext) -> Result<Zeroizing<String>, AppError> {
     let scope = op.authorize_platform(Action::SignInLinkCreate)?;
-    let secret = random_text("");
+    let secret = op.app().caller_secrets().make("");
     let link = NewSignInLink {
         id: SignInLinkId::new(op.unix_ms(), random_array()),
         secret_hash: secret_hash(&secret),
@@ -51,10 +52,11 @@ impl App {
         &self,
         link_secret: &str,
         user_agent: &str,
+        peer: Peer,
         request_id: &RequestId,
     ) -> Result<(Zeroizing<String>, AuthenticatedSession), AppError> {
         let now = clock::now();
-        let secret = random_text("");
+        let secret = self.caller_secrets().make("");
         let new = NewSession {
             id: SessionId::new(clock::unix_ms(now), random_array()),
             secret_hash: secret_hash(&secret),
@@ -63,13 +65,12 @@ impl App {
             user_agent: user_agent.to_owned(),
             entry: entry(now, request_id),
         };
-        let link_secret = secret_hash(link_secret);
-        let turn = self.caller_look_ups().turn(link_secret).await?;
+        let link = self.presented(link_secret, link_secret, peer);
+        let turn = self.caller_look_ups().turn(link).await?;
         let mut tx = self.datastore().begin_auth().await?;
-        let session = tx.sign_in(&link_secret, &new).await?;
+        let session = tx.sign_in(&link.secret, &new).await?;
         tx.commit().await?;
-        // A link that was used up is none from now on.
-        turn.found(false);
+        turn.used_up();
         Ok((secret, session.ok_or(ProblemCode::Unauthorized)?))
     }
 
@@ -80,16 +81,28 @@ impl App {
     pub async fn session(
         &self,
         cookie: &str,
+        peer: Peer,
         request_id: RequestId,
     ) -> Result<(OpContext, AuthenticatedSession), AppError> {
-        let secret = secret_hash(cookie);
-        let turn = self.caller_look_ups().turn(secret).await?;
-        let mut tx = self.datastore().begin_auth().await?;
-        let session = tx.session_lookup(&secret, clock::now(), SESSION_IDLE_MAX).await?;
-        tx.commit().await?;
-        turn.found(session.is_some());
-        let session = session.ok_or(ProblemCode::Unauthorized)?;
-        Ok((self.op(session.principal, request_id), session))
+        if !is_secret(cookie) {
+            return Err(ProblemCode::Unauthorized.into());
+        }
+        let presented = self.presented(cookie, cookie, peer);
+        let app = self.clone();
+        let look = async move || {
+            let mut tx = app.datastore().begin_auth().await?;
+            let session = tx
+                .session_lookup(&presented.secret, clock::now(), SESSION_IDLE_MAX)
+                .await?;
+            tx.commit().await?;
+            Ok(session)
+        };
+        let admitted: Admitted<AuthenticatedSession> = self.caller_look_ups().admit(presented, look).await?;
+        let session = admitted.caller;
+        Ok((
+            self.admitted_op(session.principal, admitted.place, request_id),
+            session,
+        ))
     }
 
     /// Ends the session of this cookie. One that is over is no error.

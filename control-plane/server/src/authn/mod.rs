@@ -7,7 +7,8 @@
 //! | session cookie | 43 letters | 12 hours unused, 7 days, or at sign-out |
 //! | enrolment token | `twe_`, 43 letters, a dot, the authority's fingerprint | after its first use, or at its own end |
 //!
-//! All hold 256 random bits and are stored as SHA-256.
+//! All are stored as SHA-256. The first three hold 192 random bits and a mark that shows which installation
+//! made them ([`crate::secrets::CallerSecrets`]); the last holds 256 random bits.
 
 use time::Duration;
 
@@ -22,6 +23,14 @@ pub const SIGN_IN_LINK_LIFETIME: Duration = Duration::minutes(15);
 pub const SESSION_LIFETIME: Duration = Duration::days(7);
 /// How long a session lasts without being used.
 pub const SESSION_IDLE_MAX: Duration = Duration::hours(12);
+
+/// Whether the text has the form of the secrets that callers have: 43 letters of base64url.
+pub fn is_secret(text: &str) -> bool {
+    text.len() == 43
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
 
 /// The secret part of an enrolment token as a node presents it: without the fingerprint, which is for the node.
 pub fn enrolment_secret(token: &str) -> &str {

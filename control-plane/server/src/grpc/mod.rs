@@ -32,6 +32,7 @@ use crate::{
     app::App,
     bounds::{ANONYMOUS_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX},
     http::{ProblemResponse, anonymous, bearer},
+    peers::Peer,
     request_id::RequestId,
 };
 
@@ -118,8 +119,9 @@ async fn door(State(app): State<App>, mut request: Request, next: Next) -> Respo
         .and_then(|value| value.to_str().ok())
         .and_then(bearer)
         .map(str::to_owned);
+    let peer = Peer::of_call(request.extensions());
     let entered = match token {
-        Some(token) => app.authenticate(&token, request_id.clone()).await,
+        Some(token) => app.authenticate(&token, peer, request_id.clone()).await,
         None => Err(ProblemCode::Unauthorized.into()),
     };
     match entered {

@@ -7,6 +7,7 @@ use tollway_api::ProblemCode;
 use super::ProblemResponse;
 use crate::{
     app::{App, OpContext},
+    peers::Peer,
     request_id::RequestId,
 };
 
@@ -28,7 +29,10 @@ impl FromRequestParts<App> for Op {
             .and_then(|value| value.to_str().ok())
             .and_then(bearer)
             .ok_or(ProblemCode::Unauthorized)?;
-        Ok(Self(app.authenticate(token, request_id).await?))
+        Ok(Self(
+            app.authenticate(token, Peer::of_call(&parts.extensions), request_id)
+                .await?,
+        ))
     }
 }
 

@@ -60,7 +60,10 @@ pub(super) fn render(mut response: Response, request_id: &RequestId) -> Response
     }
     if matches!(
         problem.code,
-        ProblemCode::DatabaseUnavailable | ProblemCode::CellAway | ProblemCode::Overloaded
+        ProblemCode::DatabaseUnavailable
+            | ProblemCode::CellAway
+            | ProblemCode::Overloaded
+            | ProblemCode::TooManyCalls
     ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     }

@@ -139,6 +139,15 @@ impl KeyEncryptionKey {
         &self.id
     }
 
+    /// A key for another purpose, which tells nothing about this one.
+    pub(super) fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let digest = Sha256::new()
+            .chain_update(purpose)
+            .chain_update(self.key.as_slice())
+            .finalize();
+        Zeroizing::new(digest.into())
+    }
+
     /// Encrypts an organization's data key.
     pub fn wrap(&self, organization: Uuid, data_key: &DataKey) -> Vec<u8> {
         sealed::seal(&self.key, &associated(organization), data_key.bytes())

@@ -10,6 +10,7 @@
 //! associated data, so a sealed seed copied to another row does not open there.
 //! Plain seeds live in memory that is wiped when it is dropped.
 
+mod caller_secret;
 mod data_key;
 mod hash;
 mod kek_source;
@@ -17,6 +18,7 @@ mod key_encryption_key;
 mod random;
 mod sealed;
 
+pub use caller_secret::CallerSecrets;
 pub use data_key::DataKey;
 pub use hash::{SecretHash, secret_hash};
 pub use kek_source::KekSource;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use tollway::request_id::RequestId;
+use tollway::{peers::Peer, request_id::RequestId};
 
 use crate::{
     fixture::{Answer, Service},
@@ -22,12 +22,13 @@ async fn a_sign_in_link_is_made_through_the_data_folder_and_works_once() {
     assert_eq!(secret.len(), 43);
     let app = service.control_plane().app();
     let request_id = RequestId::generate();
-    let (cookie, session) = app.sign_in(secret, "a browser", &request_id).await.unwrap();
+    let peer = Peer::of([127, 0, 0, 1].into());
+    let (cookie, session) = app.sign_in(secret, "a browser", peer, &request_id).await.unwrap();
     assert_eq!(session.principal.role(), tollway_model::Role::PlatformAdmin);
-    assert!(app.sign_in(secret, "a browser", &request_id).await.is_err());
-    assert!(app.session(&cookie, request_id.clone()).await.is_ok());
+    assert!(app.sign_in(secret, "a browser", peer, &request_id).await.is_err());
+    assert!(app.session(&cookie, peer, request_id.clone()).await.is_ok());
     app.sign_out(&cookie, &request_id).await.unwrap();
-    assert!(app.session(&cookie, request_id).await.is_err());
+    assert!(app.session(&cookie, peer, request_id).await.is_err());
 }
 
 /// Whoever listens there after us would be told what is meant for us; and a token is not needed by

@@ -124,3 +124,54 @@ async fn organization_whose_changes_wait_for_each_other_holds_up_nobody_else() {
     assert_eq!(answer.status, 200, "{answer:?}");
     lock.rollback().await.unwrap();
 }
+
+/// Looking this viewer up does not end, and it never stops calling: whoever waits with it waits alone.
+#[tokio::test]
+async fn token_that_floods_the_look_up_keeps_out_neither_other_tenants_nor_the_platform() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let organization = format!("/v1/organizations/{}", world.organization);
+    let accounts = format!("/v1/organizations/{}/accounts", world.other_organization);
+    // All of them have been good before.
+    for (token, path) in [
+        (&world.viewer, &organization),
+        (&world.other_tenant, &accounts),
+        (&world.admin, &organization),
+    ] {
+        let answer = service.call(Some(token), Method::GET, path, Value::Null).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let mut superuser = service.database.superuser().await;
+    sqlx::query("UPDATE api_token SET last_used_at = NULL WHERE role = 'viewer'")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let mut lock = superuser.begin().await.unwrap();
+    sqlx::query("SELECT FROM api_token WHERE role = 'viewer' FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+
+    let mut flood = JoinSet::new();
+    for _ in 0..800 {
+        flood.spawn(
+            service
+                .request(Some(&world.viewer), Method::GET, &organization)
+                .send(),
+        );
+    }
+    // What it may have open at once, it has; the rest is told so.
+    for _ in 0..200 {
+        let answer = flood.join_next().await.unwrap().unwrap().unwrap();
+        assert!(
+            matches!(answer.status().as_u16(), 429 | 503) && answer.headers().contains_key("retry-after"),
+            "{answer:?}"
+        );
+    }
+    for (token, path) in [(&world.other_tenant, &accounts), (&world.admin, &organization)] {
+        let answer = service.call(Some(token), Method::GET, path, Value::Null).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    lock.rollback().await.unwrap();
+    flood.abort_all();
+}

@@ -15,7 +15,7 @@ use super::{
     form::{Button, MarkedForm},
     page_error, reply,
 };
-use crate::{app::App, http::anonymous, request_id::RequestId};
+use crate::{app::App, authn::is_secret, http::anonymous, peers::Peer, request_id::RequestId};
 
 const USED: &str = "This link was used already, or it ran out. A link works once, within 15 minutes.";
 const NO_LINK: &str = "That is no sign-in link.";
@@ -47,6 +47,7 @@ pub(super) async fn show(query: Result<Query<SignIn>, axum::extract::rejection::
 pub(super) async fn sign_in(
     State(app): State<App>,
     request_id: Option<axum::Extension<RequestId>>,
+    peer: Peer,
     headers: HeaderMap,
     form: Result<Form<SignIn>, axum::extract::rejection::FormRejection>,
 ) -> Response {
@@ -60,7 +61,7 @@ pub(super) async fn sign_in(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let request_id = request_id.map_or_else(RequestId::generate, |axum::Extension(id)| id);
-    match app.sign_in(secret, browser, &request_id).await {
+    match app.sign_in(secret, browser, peer, &request_id).await {
         Ok((session, _)) => {
             // The browser forgets the session that it had; nobody else shall go on with it.
             if let Some(before) = cookie::read(&headers)
@@ -119,14 +120,6 @@ fn secret_of(pasted: &str) -> &str {
     let pasted = pasted.trim();
     let secret = pasted.split_once("token=").map_or(pasted, |(_, secret)| secret);
     secret.split(['&', '#']).next().unwrap_or_default()
-}
-
-/// 43 letters of base64url.
-fn is_secret(text: &str) -> bool {
-    text.len() == 43
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 #[cfg(test)]

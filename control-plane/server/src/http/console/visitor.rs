@@ -22,6 +22,7 @@ use super::{
 use crate::{
     app::{App, AppError, OpContext, organization},
     http::anonymous,
+    peers::Peer,
     request_id::RequestId,
 };
 
@@ -40,8 +41,8 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// The session behind the cookie.
-    async fn of(app: &App, cookie: &str, request_id: RequestId) -> Result<Self, AppError> {
-        let (op, _) = app.session(cookie, request_id).await?;
+    async fn of(app: &App, cookie: &str, peer: Peer, request_id: RequestId) -> Result<Self, AppError> {
+        let (op, _) = app.session(cookie, peer, request_id).await?;
         let name = match op.principal().organization() {
             Some(home) => organization::get(&op, &home.to_string()).await?.display_name,
             None => PLATFORM.to_owned(),
@@ -111,7 +112,8 @@ pub(super) async fn door(State(app): State<App>, mut request: Request, next: Nex
     let Some(cookie) = cookie::read(request.headers()) else {
         return anonymous(reply::sign_in(refresh));
     };
-    let visitor = match Visitor::of(&app, &cookie, request_id.clone()).await {
+    let peer = Peer::of_call(request.extensions());
+    let visitor = match Visitor::of(&app, &cookie, peer, request_id.clone()).await {
         Ok(visitor) => visitor,
         Err(error) => {
             return match Problem::from(error) {
@@ -140,9 +142,10 @@ pub(super) async fn shell_of(app: &App, request: Request) -> Shell {
     let Some(cookie) = cookie::read(request.headers()) else {
         return Shell::anonymous();
     };
+    let peer = Peer::of_call(request.extensions());
     // A body is not for two threads: gone before anything is awaited.
     drop(request);
-    match Visitor::of(app, &cookie, request_id).await {
+    match Visitor::of(app, &cookie, peer, request_id).await {
         Ok(visitor) => visitor.shell(),
         Err(_) => Shell::anonymous(),
     }
