@@ -23,5 +23,6 @@ pub mod open_files;
 pub mod record_log;
 pub mod standalone;
 pub mod status;
+pub mod transport;
 pub mod unix_clock;
 pub mod usage;

@@ -35,6 +35,12 @@ pub struct Info {
     /// Whether the client has to start TLS.
     #[serde(skip_serializing_if = "is_false")]
     pub tls_required: bool,
+    /// Whether the client has to show a certificate.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_verify: bool,
+    /// Whether the client may start TLS.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_available: bool,
     /// The most bytes of headers and payload together, in effect for this connection.
     pub max_payload: u32,
     /// Whether the JetStream API is served.

@@ -1,6 +1,7 @@
 //! Accepting connections, and ending them all when the node stops.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,23 +14,55 @@ use super::bounds::{DRAIN, LAME_DUCK, REFUSED_MAX};
 use super::close_reason::CloseReason;
 use super::connection::Connection;
 use super::desk;
+use super::introduction::Introduction;
 use super::shared::Shared;
+use super::stats::Counters;
+use crate::transport::{Transport, open};
 
 /// How long to wait when the operating system cannot give us a connection. It
 /// is short of descriptors or memory then, and asking at once makes that worse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What clients of a listener begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The protocol, or TLS and then the protocol.
+    Clients,
+    /// The request of a websocket, or TLS and then that.
+    Websocket,
+}
+
 /// Accepts until `stop`, then tells the clients and closes them.
-pub(crate) async fn serve(shared: &Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
+pub(crate) async fn serve(
+    shared: &Arc<Shared>,
+    listeners: Vec<(TcpListener, Door)>,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
     tokio::spawn(desk::work(shared.clone(), stop.clone()));
+    let listening = listeners
+        .into_iter()
+        .map(|(listener, door)| accept(shared, &connections, listener, door, &stop));
+    futures_util::future::join_all(listening).await;
+    connections.close();
+    drain(shared, &connections).await;
+}
+
+/// Accepts on one listener until `stop`.
+async fn accept(
+    shared: &Arc<Shared>,
+    connections: &TaskTracker,
+    listener: TcpListener,
+    door: Door,
+    stop: &CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => spawn(shared, &connections, socket, peer),
+            Ok((socket, peer)) => spawn(shared, connections, socket, peer, door, stop),
             // The client gave up before we came to it.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -40,28 +73,88 @@ pub(crate) async fn serve(shared: &Arc<Shared>, listener: TcpListener, stop: Can
     }
     // From now on new clients are refused by the kernel and go elsewhere at once.
     drop(listener);
-    connections.close();
-    drain(shared, &connections).await;
 }
 
-fn spawn(shared: &Arc<Shared>, connections: &TaskTracker, socket: TcpStream, peer: std::net::SocketAddr) {
-    let open = shared.counters.connections.load(Relaxed);
+fn spawn(
+    shared: &Arc<Shared>,
+    connections: &TaskTracker,
+    socket: TcpStream,
+    peer: SocketAddr,
+    door: Door,
+    stop: &CancellationToken,
+) {
+    let open = shared.counters.connections.load(Relaxed) + shared.crowd.len() as u64;
     let connections_max = shared.settings.max_connections as u64;
     if open >= connections_max + REFUSED_MAX as u64 {
         return;
     }
     let full = open >= connections_max;
-    let connection = match Connection::new(shared.clone(), socket, peer) {
-        Ok(connection) => connection,
+    // Answers are small and someone waits for each of them.
+    let introduction = socket
+        .set_nodelay(true)
+        .and_then(|()| Introduction::new(shared.next_id(), peer));
+    let introduction = match introduction {
+        Ok(introduction) => introduction,
         Err(error) => {
             tracing::debug!(%error, %peer, "cannot set up a connection");
             return;
         }
     };
+    if door == Door::Websocket || shared.settings.tls.is_some() {
+        // There is no telling a client of these why, before the handshake that there is no room for.
+        if !full {
+            connections.spawn(open_and_run(
+                shared.clone(),
+                socket,
+                peer,
+                introduction,
+                door,
+                stop.clone(),
+            ));
+        }
+        return;
+    }
+    let transport = Transport::Tcp(socket);
+    let connection = Connection::new(shared.clone(), transport, peer, introduction, None);
     if full {
         connections.spawn(connection.refuse());
     } else {
         connections.spawn(connection.run());
+    }
+}
+
+/// A connection with a handshake before it.
+async fn open_and_run(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    introduction: Introduction,
+    door: Door,
+    stop: CancellationToken,
+) {
+    let place = shared.crowd.enter(peer.ip());
+    let settings = &shared.settings;
+    let websocket = settings.websocket.as_ref().filter(|_| door == Door::Websocket);
+    let greet = || introduction.greeting(&shared, None);
+    // In a box: what runs afterwards must not carry what only the handshake needs.
+    let opening = Box::pin(open(socket, settings.tls.as_ref(), websocket, &greet));
+    let opened = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        () = place.lost() => return,
+        opened = opening => opened,
+    };
+    drop(place);
+    match opened {
+        Ok((transport, arrival)) => {
+            let arrival = Some(Box::new(arrival));
+            let connection = Connection::new(shared, transport, peer, introduction, arrival);
+            connection.run().await;
+        }
+        Err(error) => {
+            Counters::add(&shared.counters.handshakes_failed);
+            tracing::debug!(client = introduction.client_id, %peer, %error, "handshake failed");
+        }
     }
 }
 

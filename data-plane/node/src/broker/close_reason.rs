@@ -1,5 +1,6 @@
 //! Why a connection ends, and what its client hears of it.
 
+use tollway_websocket::{CloseCode, ReceiveError};
 use tollway_wire::{DecodeError, ProtocolError};
 
 /// Why a connection ends.
@@ -11,6 +12,8 @@ pub(crate) enum CloseReason {
     Io,
     /// What the client sent is not the protocol.
     Protocol(DecodeError),
+    /// What the client sent is no websocket.
+    Websocket(ReceiveError),
     /// The JSON of CONNECT cannot be read; stock servers close without a word.
     MalformedConnect,
     /// The client is told why.
@@ -38,6 +41,7 @@ impl CloseReason {
             Self::Stale => Some(ProtocolError::StaleConnection),
             Self::ClientClosed
             | Self::Io
+            | Self::Websocket(_)
             | Self::MalformedConnect
             | Self::Withdrawn(_)
             | Self::PendingBytes
@@ -55,6 +59,31 @@ impl CloseReason {
         )
     }
 
+    /// Whether the client may still be sending what it sent before it could know, so that the kernel
+    /// would take back what it was told last.
+    pub(crate) fn lingers(&self, last_words: &[u8]) -> bool {
+        !last_words.is_empty() || matches!(self, Self::Websocket(_))
+    }
+
+    /// What the client of a websocket is told.
+    pub(crate) fn websocket_code(&self) -> CloseCode {
+        match self {
+            Self::ClientClosed => CloseCode::NORMAL,
+            Self::Websocket(error) => error.code,
+            Self::Io | Self::Stale | Self::Shutdown => CloseCode::GOING_AWAY,
+            Self::Told(ProtocolError::MaximumPayloadViolation)
+            | Self::Protocol(DecodeError::PayloadExceeded { .. }) => CloseCode::TOO_BIG,
+            Self::Told(ProtocolError::InvalidClientProtocol) | Self::Protocol(_) | Self::MalformedConnect => {
+                CloseCode::PROTOCOL_ERROR
+            }
+            Self::Told(_)
+            | Self::Withdrawn(_)
+            | Self::PendingBytes
+            | Self::AccountMemory
+            | Self::WriteDeadline => CloseCode::POLICY,
+        }
+    }
+
     pub(crate) fn is_slow_consumer(&self) -> bool {
         matches!(
             self,
@@ -66,7 +95,7 @@ impl CloseReason {
         match self {
             // A client that never authenticates is counted among the refusals.
             Self::Protocol(error) => *error != DecodeError::ConnectExpected,
-            Self::MalformedConnect => true,
+            Self::Websocket(_) | Self::MalformedConnect => true,
             _ => false,
         }
     }
@@ -77,6 +106,7 @@ impl CloseReason {
             Self::ClientClosed => "client closed".into(),
             Self::Io => "socket error".into(),
             Self::Protocol(error) => error.to_string(),
+            Self::Websocket(error) => error.to_string(),
             Self::MalformedConnect => "malformed CONNECT".into(),
             Self::Told(error) => error.text().into_owned(),
             Self::Withdrawn(what) => (*what).into(),

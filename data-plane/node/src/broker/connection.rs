@@ -6,7 +6,6 @@
 //!    └── turn: read a chunk, do every complete operation in it, flush receivers, maybe yield
 //! ```
 
-use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -15,9 +14,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use data_encoding::BASE64URL_NOPAD;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tollway_wire::{Decoder, ProtocolError, encoder};
 
@@ -27,17 +23,19 @@ use super::bounds::{
 };
 use super::card::Card;
 use super::close_reason::CloseReason;
+use super::introduction::Introduction;
 use super::outbound::Outbound;
 use super::scratch::{self, Scratch};
 use super::session::{Flow, Progress, Session};
 use super::shared::Shared;
 use super::staging::Staging;
 use super::stats::Counters;
+use crate::transport::{Arrival, ReadEnd, Transport};
 
 /// A connection from accept to close.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    socket: Arc<TcpStream>,
+    transport: Arc<Transport>,
     outbound: Arc<Outbound>,
     peer: SocketAddr,
     session: Session,
@@ -78,25 +76,27 @@ enum Turn {
 impl Connection {
     /// In a box: the task's state is moved and kept in several places otherwise,
     /// and most connections are idle.
-    pub(crate) fn new(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> io::Result<Box<Self>> {
-        // Answers are small and someone waits for each of them.
-        socket.set_nodelay(true)?;
-        let nonce = nonce()?;
-        let socket = Arc::new(socket);
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        transport: Transport,
+        peer: SocketAddr,
+        introduction: Introduction,
+        arrival: Option<Box<Arrival>>,
+    ) -> Box<Self> {
+        let transport = Arc::new(transport);
         let outbound = Arc::new(Outbound::new(
-            shared.next_id(),
-            socket.clone(),
+            introduction.client_id,
+            transport.clone(),
             Card::new(peer),
             shared.settings.max_pending,
         ));
-        // An IPv4 client on an IPv6 socket is an IPv4 client, to itself and to its user's networks.
-        let session = Session::new(shared.clone(), outbound.clone(), peer.ip().to_canonical(), nonce);
-        Ok(Box::new(Self {
+        let session = Session::new(shared.clone(), outbound.clone(), introduction, arrival);
+        Box::new(Self {
             _open: Open::new(shared.clone(), outbound.clone()),
             timer: Box::pin(tokio::time::sleep_until(session.poll_timeout().into())),
             decoder: Decoder::new(session.decoder_settings()),
             shared,
-            socket,
+            transport,
             outbound,
             peer,
             session,
@@ -106,14 +106,15 @@ impl Connection {
             paused_until: None,
             sent_last: false,
             blocked_since: None,
-        }))
+        })
     }
 
     /// Runs until the connection ends, for whatever reason.
     pub(crate) async fn run(mut self: Box<Self>) {
         let mut out = Vec::new();
-        self.session.greeting(&mut out);
-        self.outbound.push_control(&mut out);
+        if self.session.greeting(&mut out) {
+            self.outbound.push_control(&mut out);
+        }
         drop(out);
         let reason = self.live().await;
         Box::pin(self.end(reason)).await;
@@ -177,14 +178,14 @@ impl Connection {
             return Poll::Ready(Event::Signal);
         }
         // Looked at after the signal was registered: who sets it later raises the signal.
-        let writable = self.outbound.owner_sends() && self.socket.poll_write_ready(context).is_ready();
+        let writable = self.outbound.owner_sends() && self.transport.poll_write_ready(context).is_ready();
         let time = self.timer.as_mut().poll(context).is_ready();
         // An error of the socket shows again when reading.
         let turn = self.session.is_flushing()
             || self.session.is_rechecking()
             || self.paused_until.is_none()
                 && !self.session.is_waiting()
-                && (self.backlog || self.socket.poll_read_ready(context).is_ready());
+                && (self.backlog || self.transport.poll_read_ready(context));
         // The login of a stranger may have arrived in time and found no thread free. That goes on
         // for one control line at most.
         if time && !(turn && self.session.is_stranger()) {
@@ -210,15 +211,20 @@ impl Connection {
         let (front, chunk) = read.split_at_mut(CARRY_COPY_MAX);
         let mut arrived = 0;
         if !self.backlog {
-            arrived = match self.read(&mut chunk[..budget.bytes]) {
+            arrived = match self.transport.read(&mut chunk[..budget.bytes]) {
                 Ok(0) => return ControlFlow::Break(CloseReason::ClientClosed),
                 Ok(arrived) => arrived,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(ReadEnd::Nothing) => {
+                    self.pay_layers();
                     return ControlFlow::Continue(Turn::Drained);
                 }
-                Err(_) => return ControlFlow::Break(CloseReason::Io),
+                Err(ReadEnd::Failed) => return ControlFlow::Break(CloseReason::Io),
+                Err(ReadEnd::Websocket(error)) => {
+                    return ControlFlow::Break(CloseReason::Websocket(error));
+                }
             };
-            drained = arrived < budget.bytes;
+            self.pay_layers();
+            drained = self.transport.is_drained(arrived, budget.bytes);
             self.outbound.card.hear(now);
             self.session.handle_bytes();
         }
@@ -265,7 +271,7 @@ impl Connection {
 
     /// After receivers were sent to: what that means for memory, and for how fast to read.
     fn end_turn(&mut self, staging: &mut Staging) {
-        let mut carried = self.session.outgoing_bytes();
+        let mut carried = self.transport.held() + self.session.outgoing_bytes();
         if self.carry.capacity() > CARRY_COPY_MAX {
             carried += self.carry.capacity();
         }
@@ -279,6 +285,9 @@ impl Connection {
             self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
         }
         if self.session.take_timeout_changed() || stall {
+            if !self.session.is_stranger() {
+                self.transport.trust(self.decoder.settings().max_payload as usize);
+            }
             self.set_timer();
         }
     }
@@ -319,25 +328,10 @@ impl Connection {
         carry
     }
 
-    /// One read. A short one is reported as drained to the runtime, which saves
-    /// the read that would find nothing.
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let mut arrived = 0;
-        let outcome = self.socket.try_io(Interest::READABLE, || {
-            arrived = rustix::io::read(&*self.socket, &mut *into)?;
-            let short = 0 < arrived && arrived < into.len();
-            if short {
-                Err(io::ErrorKind::WouldBlock.into())
-            } else {
-                Ok(())
-            }
-        });
-        match outcome {
-            Ok(()) => Ok(arrived),
-            Err(_) if arrived > 0 => Ok(arrived),
-            // A signal interrupted it: it is still readable, so the next turn comes at once.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
-            Err(error) => Err(error),
+    /// A layer of the transport wants to say something: the owner sends it in its next turn.
+    fn pay_layers(&self) {
+        if self.transport.owes() {
+            self.outbound.nudge();
         }
     }
 
@@ -436,7 +430,7 @@ impl Connection {
         let Self {
             mut session,
             outbound,
-            socket,
+            transport,
             _open,
             ..
         } = *self;
@@ -462,21 +456,27 @@ impl Connection {
             }
         }
         if reason.flushes() {
-            let _ = tokio::time::timeout(CLOSE_FLUSH, drain(&outbound, &socket)).await;
-            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Write);
-            if !last_words.is_empty() {
-                let _ = tokio::time::timeout(CLOSE_LINGER, linger(&socket)).await;
+            let ending = async {
+                drain(&outbound, &transport).await;
+                transport.close(reason.websocket_code(), &reason.text()).await;
+            };
+            let _ = tokio::time::timeout(CLOSE_FLUSH, ending).await;
+            transport.shutdown();
+            if reason.lingers(&last_words) {
+                let _ = tokio::time::timeout(CLOSE_LINGER, transport.linger(CLOSE_LINGER_BYTES_MAX)).await;
             }
+        } else if reason == CloseReason::ClientClosed {
+            transport.close_now(reason.websocket_code());
         }
         outbound.release();
     }
 }
 
 /// Sends what is left to send.
-async fn drain(outbound: &Outbound, socket: &TcpStream) {
+async fn drain(outbound: &Outbound, transport: &Transport) {
     while !outbound.is_flushed() {
         if outbound.owner_sends() {
-            if socket.writable().await.is_err() {
+            if transport.writable().await.is_err() {
                 return;
             }
             outbound.flush();
@@ -485,28 +485,6 @@ async fn drain(outbound: &Outbound, socket: &TcpStream) {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     }
-}
-
-/// Reads what the client had sent before it could know that it is sent away.
-async fn linger(socket: &TcpStream) {
-    let mut left = CLOSE_LINGER_BYTES_MAX;
-    // On the heap: in the task's state it would be carried by every idle connection.
-    let mut sink = vec![0; 16 * 1024];
-    while left > 0 && socket.readable().await.is_ok() {
-        match socket.try_read(&mut sink) {
-            Ok(0) => return,
-            Ok(count) => left = left.saturating_sub(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// Fifteen characters that the client signs: fresh, so that no signature serves twice.
-fn nonce() -> io::Result<String> {
-    let mut random = [0; 11];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(BASE64URL_NOPAD.encode(&random))
 }
 
 /// Counts the connection and keeps it known for as long as it lives.

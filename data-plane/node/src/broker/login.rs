@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::user::{Origin, User};
 use super::users::hashing::Checking;
 use super::users::{Identified, Listed};
+use crate::transport::ClientCertificate;
 
 /// A user who may use an account, and what said so.
 pub(crate) struct Admission {
@@ -28,6 +29,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) options: &'a ConnectOptions,
     pub(crate) facts: ConnectionFacts<'a>,
     pub(crate) nonce: &'a str,
+    /// The certificate that says who it is, where certificates do.
+    pub(crate) certificate: Option<&'a ClientCertificate>,
     pub(crate) outbound: &'a Arc<Outbound>,
 }
 
@@ -197,7 +200,12 @@ fn identify(shared: &Shared, attempt: &Attempt<'_>, asked: Option<Asked>) -> Res
         .and_then(|asked| asked.checking.outcome());
     let user = match answered {
         Some(outcome) => outcome?,
-        None => match users.identify(attempt.options, attempt.nonce, attempt.facts.connection_type)? {
+        None => match users.identify(
+            attempt.options,
+            attempt.nonce,
+            attempt.facts.connection_type,
+            attempt.certificate,
+        )? {
             Identified::As(user) => user,
             Identified::When(question) => {
                 let checking = shared.hashing.begin(question, attempt.outbound);

@@ -39,6 +39,7 @@ mod desk;
 mod exchange;
 mod inbox;
 mod internal;
+mod introduction;
 mod latency;
 mod leaving;
 pub mod listener;
@@ -115,7 +116,19 @@ impl Broker {
     /// Accepts clients until `stop` is cancelled, then tells them (INFO `ldm`),
     /// closes them, and returns when they are gone or [`bounds::DRAIN`] is over.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
-        accept::serve(&self.0, listener, stop).await;
+        self.serve_with(listener, None, stop).await;
+    }
+
+    /// Serves websockets beside that, as `BrokerSettings::websocket` says.
+    pub async fn serve_with(
+        &self,
+        listener: TcpListener,
+        websocket: Option<TcpListener>,
+        stop: CancellationToken,
+    ) {
+        let websocket = websocket.map(|listener| (listener, accept::Door::Websocket));
+        let listeners = [Some((listener, accept::Door::Clients)), websocket];
+        accept::serve(&self.0, listeners.into_iter().flatten().collect(), stop).await;
     }
 
     /// Whose signatures count from now on. Live connections of accounts or

@@ -15,12 +15,10 @@
 //! - The lock is never held across a system call.
 //! - Messages are billed when the socket took them: what is thrown away never is.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 
 use super::account::Account;
 use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX, UNCOUNTED_BYTES_MAX};
@@ -30,6 +28,7 @@ use super::memory::Memory;
 use super::meters::{Meters, Tally};
 use super::signal::Signal;
 use super::waiting::Waiting;
+use crate::transport::{Transport, WriteEnd};
 
 /// The sending side of one connection, shared by all who deliver to it.
 pub(crate) struct Outbound {
@@ -51,7 +50,7 @@ pub(crate) struct Outbound {
 struct State {
     /// Taken when the connection ends, so that the descriptor is closed then
     /// and not when the last subscription is forgotten.
-    socket: Option<Arc<TcpStream>>,
+    socket: Option<Arc<Transport>>,
     writer: Writer,
     /// What the socket did not take; sent before `tail`.
     unsent: Waiting,
@@ -63,6 +62,8 @@ struct State {
     in_flight: usize,
     /// Nothing is accepted any more but the last words.
     sealed: bool,
+    /// See [`Outbound::nudge`]; only while somebody is sending.
+    nudged: bool,
     orders: Orders,
 }
 
@@ -107,7 +108,7 @@ pub(crate) enum Pushed {
 }
 
 impl Outbound {
-    pub(crate) fn new(id: u64, socket: Arc<TcpStream>, card: Card, pending_max: usize) -> Self {
+    pub(crate) fn new(id: u64, socket: Arc<Transport>, card: Card, pending_max: usize) -> Self {
         let state = State {
             socket: Some(socket),
             ..State::default()
@@ -190,7 +191,7 @@ impl Outbound {
             return Pushed::Refused;
         };
         drop(state);
-        let (sent, end) = write(&socket, bytes);
+        let (sent, end) = socket.write(bytes, SEND_TURN_MAX);
 
         let mut state = self.state.lock();
         state.in_flight = 0;
@@ -200,6 +201,11 @@ impl Outbound {
             debug_assert_eq!(billed, Tally::default(), "a part is billed as a whole");
             self.stop(&mut state, waiting, end);
             return Pushed::Waiting;
+        }
+        if end != WriteEnd::All {
+            // A layer has something of its own left to send.
+            self.stop(&mut state, Waiting::default(), end);
+            return Pushed::Sent;
         }
         if state.tail.is_empty() {
             self.rest(&mut state);
@@ -231,6 +237,17 @@ impl Outbound {
         };
         drop(state);
         self.send(&socket, &mut waiting, payer, FLUSH_ROUNDS_MAX)
+    }
+
+    /// A layer of the transport has something of its own to send: the owner comes for it.
+    pub(crate) fn nudge(&self) {
+        let mut state = self.state.lock();
+        match state.writer {
+            Writer::Idle if state.socket.is_some() => self.hand_to_owner(&mut state),
+            // It may have looked for such things already.
+            Writer::Sending => state.nudged = true,
+            Writer::Idle | Writer::Owner => {}
+        }
     }
 
     /// Whether the owner has to call [`Outbound::flush`] when the socket is writable.
@@ -286,7 +303,8 @@ impl Outbound {
 
     /// Whether everything accepted was given to the socket.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.state.lock().pending() == 0
+        let state = self.state.lock();
+        state.pending() == 0 && state.writer == Writer::Idle
     }
 
     /// Lets go of the socket. Nothing can be sent afterwards.
@@ -303,14 +321,14 @@ impl Outbound {
     /// set `Sending`. Says whether the socket took anything.
     fn send(
         &self,
-        socket: &TcpStream,
+        socket: &Transport,
         waiting: &mut Waiting,
         mut payer: Option<Payer>,
         rounds: usize,
     ) -> bool {
         let mut progress = false;
         for round in 1.. {
-            let (sent, end) = write(socket, waiting.unsent());
+            let (sent, end) = socket.write(waiting.unsent(), SEND_TURN_MAX);
             progress |= sent > 0;
             let billed = waiting.advance(sent);
             if let Some(payer) = &payer {
@@ -339,9 +357,13 @@ impl Outbound {
 
     /// The sender has nothing more to send.
     fn rest(&self, state: &mut State) {
-        state.writer = Writer::Idle;
         state.tail.shrink(TAIL_KEEP_MAX);
         self.recount(state);
+        if std::mem::take(&mut state.nudged) && state.socket.is_some() {
+            self.hand_to_owner(state);
+        } else {
+            state.writer = Writer::Idle;
+        }
     }
 
     /// The sender cannot go on, and this is left.
@@ -402,7 +424,7 @@ impl State {
     }
 
     /// Makes the caller the sender of so many bytes, if there is a socket.
-    fn start_sending(&mut self, bytes: usize) -> Option<Arc<TcpStream>> {
+    fn start_sending(&mut self, bytes: usize) -> Option<Arc<Transport>> {
         let socket = self.socket.clone()?;
         self.writer = Writer::Sending;
         self.in_flight = bytes;
@@ -425,31 +447,4 @@ impl State {
             payer.meters.add_out(sent);
         }
     }
-}
-
-enum WriteEnd {
-    All,
-    /// The socket takes no more; the runtime knows that and will say when it does.
-    Full,
-    /// The socket would take more, but others want their turn.
-    Enough,
-    Failed,
-}
-
-/// Writes as much as the socket takes. Says how much that was.
-fn write(socket: &TcpStream, bytes: &[u8]) -> (usize, WriteEnd) {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        if sent >= SEND_TURN_MAX {
-            return (sent, WriteEnd::Enough);
-        }
-        match socket.try_write(&bytes[sent..]) {
-            Ok(0) => return (sent, WriteEnd::Failed),
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (sent, WriteEnd::Full),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return (sent, WriteEnd::Failed),
-        }
-    }
-    (sent, WriteEnd::All)
 }

@@ -5,7 +5,6 @@
 //! `handle_*`; answers go to the connection's outbound through the staging of
 //! the turn, in the order of the operations.
 
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,6 +18,7 @@ use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSW
 use super::card::Holder;
 use super::client::Client;
 use super::close_reason::CloseReason;
+use super::introduction::Introduction;
 use super::leaving::Leaving;
 use super::login::{Asked, Attempt, LogIn, LoginError, log_in};
 use super::outbound::Outbound;
@@ -28,13 +28,15 @@ use super::route::{Published, Publisher};
 use super::shared::{Shared, unix_now};
 use super::staging::Staging;
 use super::subscription::Subscription;
+use crate::transport::Arrival;
 
 /// The state of one conversation.
 pub(crate) struct Session {
     shared: Arc<Shared>,
     outbound: Arc<Outbound>,
-    client_ip: IpAddr,
-    nonce: String,
+    introduction: Introduction,
+    /// How the client came, when that was not by a plain socket.
+    arrival: Option<Box<Arrival>>,
     options: ConnectOptions,
     /// Until when a client must have authenticated.
     authenticate_by: Instant,
@@ -98,18 +100,24 @@ impl Session {
     pub(crate) fn new(
         shared: Arc<Shared>,
         outbound: Arc<Outbound>,
-        client_ip: IpAddr,
-        nonce: String,
+        introduction: Introduction,
+        arrival: Option<Box<Arrival>>,
     ) -> Self {
         let now = Instant::now();
         let settings = &shared.settings;
+        let of_websockets = settings
+            .websocket
+            .as_ref()
+            .and_then(|settings| settings.auth_timeout);
+        let over_websocket = arrival.as_ref().is_some_and(|arrival| arrival.upgrade.is_some());
+        let auth_timeout = of_websockets.filter(|_| over_websocket);
         Self {
-            authenticate_by: now + settings.auth_timeout,
+            authenticate_by: now + auth_timeout.unwrap_or(settings.auth_timeout),
             ping_at: now + settings.ping_interval,
             shared,
             outbound,
-            client_ip,
-            nonce,
+            introduction,
+            arrival,
             options: ConnectOptions::default(),
             login: None,
             asked: None,
@@ -135,11 +143,20 @@ impl Session {
         self.login.as_ref().map_or(0, |login| login.client.account.number)
     }
 
-    /// The first INFO, which the client answers with CONNECT.
-    pub(crate) fn greeting(&self, out: &mut Vec<u8>) {
-        let mut info = self.shared.info(self.outbound.id, self.client_ip.to_string());
-        info.nonce = self.shared.greeting().nonce.then(|| self.nonce.clone());
-        encoder::info(out, &info);
+    /// The first INFO, which the client answers with CONNECT. False when it had that in the clear.
+    pub(crate) fn greeting(&self, out: &mut Vec<u8>) -> bool {
+        if self.arrival.as_ref().is_some_and(|arrival| arrival.greeted) {
+            return false;
+        }
+        out.extend(self.introduction.greeting(&self.shared, self.arrival.as_deref()));
+        true
+    }
+
+    fn connection_type(&self) -> ConnectionType {
+        match &self.arrival {
+            Some(arrival) if arrival.upgrade.is_some() => ConnectionType::Websocket,
+            _ => ConnectionType::Standard,
+        }
     }
 
     /// Bytes arrived: the client is alive.
@@ -349,7 +366,7 @@ impl Session {
         if reason.is_protocol_error() {
             let account = self.login.as_ref().map(|login| login.client.account.key);
             let refusals = &self.shared.refusals;
-            refusals.record_fault(self.client_ip, account, &reason.text());
+            refusals.record_fault(self.introduction.client_ip, account, &reason.text());
         }
         let rule = match reason {
             CloseReason::Told(ProtocolError::AuthenticationTimeout) => "timeout",
@@ -371,6 +388,9 @@ impl Session {
     ) -> ControlFlow<CloseReason, Progress> {
         if self.options.merge(json).is_err() {
             return ControlFlow::Break(CloseReason::MalformedConnect);
+        }
+        if let Some(arrival) = &self.arrival {
+            arrival.show_cookies(&mut self.options);
         }
         if self.login.is_some() {
             // What was staged belongs to the account that is left now.
@@ -466,17 +486,21 @@ impl Session {
         let asked = self.asked.take().map(|asked| *asked);
         let facts = ConnectionFacts {
             proof: Proof::Nonce {
-                nonce: self.nonce.as_bytes(),
+                nonce: self.introduction.nonce.as_bytes(),
                 signature: self.options.sig.as_deref(),
             },
-            client_ip: Some(self.client_ip),
-            connection_type: ConnectionType::Standard,
+            client_ip: Some(self.introduction.client_ip),
+            connection_type: self.connection_type(),
             now: unix_now(),
         };
         let attempt = Attempt {
             options: &self.options,
             facts,
-            nonce: &self.nonce,
+            nonce: &self.introduction.nonce,
+            certificate: self
+                .arrival
+                .as_ref()
+                .and_then(|arrival| arrival.naming_certificate()),
             outbound: &self.outbound,
         };
         log_in(&self.shared, &attempt, asked)
@@ -493,7 +517,7 @@ impl Session {
     }
 
     fn push_info(&self, out: &mut Vec<u8>) {
-        let mut info = self.shared.info(self.outbound.id, self.client_ip.to_string());
+        let mut info = self.introduction.info(&self.shared, self.arrival.as_deref());
         if let Some(login) = &self.login {
             info.max_payload = login.limits.payload_bytes;
             info.connect_info = true;
@@ -519,7 +543,7 @@ impl Session {
     fn refuse(&self, refusal: &Refusal) {
         self.shared
             .refusals
-            .record(&self.shared.counters, Some(self.client_ip), refusal);
+            .record(&self.shared.counters, Some(self.introduction.client_ip), refusal);
     }
 
     /// Takes the client out of its account. Its subscriptions end as the value that this gives goes

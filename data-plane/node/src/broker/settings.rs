@@ -1,6 +1,9 @@
 //! What a broker is told once, when it starts.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::transport::{Tls, WebSocketSettings};
 
 /// The level of nats-server whose client protocol this node speaks. Clients
 /// read it from INFO to decide which features they may use.
@@ -37,6 +40,10 @@ pub struct BrokerSettings {
     pub max_subscription_tokens: usize,
     /// How long a receiver's socket may refuse every byte.
     pub write_deadline: Duration,
+    /// TLS of the listener for clients.
+    pub tls: Option<Arc<Tls>>,
+    /// The listener for websockets.
+    pub websocket: Option<WebSocketSettings>,
 }
 
 impl BrokerSettings {
@@ -57,6 +64,8 @@ impl BrokerSettings {
             node_memory_max: machine_memory() / super::bounds::NODE_MEMORY_PART,
             max_subscription_tokens: super::bounds::SUBSCRIPTION_TOKENS_MAX,
             write_deadline: super::bounds::WRITE_DEADLINE,
+            tls: None,
+            websocket: None,
         }
     }
 }

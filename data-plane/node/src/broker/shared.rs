@@ -23,6 +23,8 @@ use super::refusals::RefusalLog;
 use super::settings::{BrokerSettings, PROTOCOL_VERSION};
 use super::stats::Counters;
 use super::users::hashing::Hashing;
+use crate::transport::Crowd;
+use crate::transport::bounds::HANDSHAKES_MAX;
 
 pub(crate) struct Shared {
     pub(crate) settings: BrokerSettings,
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: RefusalLog,
     pub(crate) activity: Activity,
     pub(crate) lame_duck: AtomicBool,
+    /// Connections before their first operation, with TLS or a websocket to open.
+    pub(crate) crowd: Arc<Crowd>,
     next_id: AtomicU64,
     /// What is to be done by nobody's turn.
     pub(crate) desk: Arc<Desk>,
@@ -63,6 +67,7 @@ impl Shared {
             refusals: RefusalLog::new(),
             activity: Activity::new(),
             lame_duck: AtomicBool::new(false),
+            crowd: Arc::new(Crowd::new(HANDSHAKES_MAX)),
             next_id: AtomicU64::new(1),
             desk: Arc::new(Desk::new()),
             changes: Mutex::default(),

@@ -30,6 +30,8 @@ pub struct NodeStats {
     pub stale_connections: u64,
     /// Connections closed because what they sent was not the protocol.
     pub protocol_errors: u64,
+    /// Connections that ended in a handshake of TLS or of a websocket.
+    pub handshakes_failed: u64,
     /// Refused CONNECTs by deciding rule (a stable word, such as `revoked`).
     pub auth_failures: BTreeMap<&'static str, u64>,
 }
@@ -43,6 +45,7 @@ pub(crate) struct Counters {
     pub(crate) slow_consumers: AtomicU64,
     pub(crate) stale_connections: AtomicU64,
     pub(crate) protocol_errors: AtomicU64,
+    pub(crate) handshakes_failed: AtomicU64,
     auth_failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -63,6 +66,7 @@ impl Counters {
             slow_consumers: self.slow_consumers.load(Relaxed),
             stale_connections: self.stale_connections.load(Relaxed),
             protocol_errors: self.protocol_errors.load(Relaxed),
+            handshakes_failed: self.handshakes_failed.load(Relaxed),
             auth_failures: self.auth_failures.lock().clone(),
             ..NodeStats::default()
         }

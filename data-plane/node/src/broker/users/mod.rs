@@ -23,6 +23,7 @@ pub use self::password::InvalidPassword;
 use self::password::Password;
 use super::refusals::Refusal;
 use super::user::{Origin, User};
+use crate::transport::ClientCertificate;
 
 /// A user as a configuration lists it.
 #[derive(Debug, Clone)]
@@ -275,6 +276,7 @@ impl UserList {
         options: &ConnectOptions,
         nonce: &str,
         connection_type: ConnectionType,
+        certificate: Option<&ClientCertificate>,
     ) -> Result<Identified, Refusal> {
         if let Some(everybody) = &self.everybody {
             return Ok(Identified::As(everybody.clone()));
@@ -282,6 +284,10 @@ impl UserList {
         let said = |option: &Option<String>| option.as_ref().is_some_and(|text| !text.is_empty());
         if said(&options.nkey) {
             let user = self.keyed(options, nonce)?;
+            return admissible(user, connection_type).map(Identified::As);
+        }
+        if let Some(certificate) = certificate {
+            let user = self.certified(certificate)?;
             return admissible(user, connection_type).map(Identified::As);
         }
         let (user, shown) = if let Some(token) = &self.token {
@@ -335,6 +341,23 @@ impl UserList {
             shown: Zeroizing::new(shown.to_owned()),
             user,
             refusal,
+        }
+    }
+
+    /// The user that a certificate names: by a mail address, a host, a URI, or by its whole subject.
+    fn certified(&self, certificate: &ClientCertificate) -> Result<&Arc<User>, Refusal> {
+        let names = &certificate.alternative_names;
+        if let Some(user) = names.iter().find_map(|name| self.named.get(name)) {
+            return Ok(user);
+        }
+        let mut found = self.named.iter().filter(|(name, _)| certificate.subject_is(name));
+        match (found.next(), found.next()) {
+            (Some((_, user)), None) => Ok(user),
+            (Some(_), Some(_)) => Err(refusal(
+                "certificate_ambiguous",
+                "the certificate names several users",
+            )),
+            _ => Err(refusal("certificate_unknown", "the certificate names no user")),
         }
     }
 
