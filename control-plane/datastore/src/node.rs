@@ -101,7 +101,8 @@ impl SystemTx {
         })
     }
 
-    /// Makes this the one certificate that the node may attach with; every one before ends at once.
+    /// Makes this the one certificate that the node may attach with; every one before ends at once, and
+    /// with it the stream that was opened under it.
     pub async fn node_certificate_replace(
         &mut self,
         node: NodeId,
@@ -110,7 +111,8 @@ impl SystemTx {
         sqlx::query(
             "UPDATE node
              SET certificate_sha256 = $2,
-                 certificate_sha256_previous = NULL
+                 certificate_sha256_previous = NULL,
+                 attachment_id = NULL
              WHERE id = $1",
         )
         .bind(node.uuid())
@@ -194,31 +196,78 @@ impl SystemTx {
         .transpose()
     }
 
-    /// Notes that a stream of the node began; an older one counts no more.
-    pub async fn node_connected(&mut self, node: NodeId, hello: &Hello) -> Result<(), DatastoreError> {
-        sqlx::query(
+    /// Notes that a stream of the node began; an older one counts no more. `false`, and nothing is noted,
+    /// when the certificate that it was opened with ended meanwhile.
+    pub async fn node_connected(
+        &mut self,
+        node: NodeId,
+        certificate_sha256: &[u8; 32],
+        hello: &Hello,
+    ) -> Result<bool, DatastoreError> {
+        let done = sqlx::query(
             "UPDATE node
              SET attachment_id = $2,
                  boot_id = $3,
                  software_version = $4,
                  client_url = $5,
                  last_seen_at = now()
-             WHERE id = $1",
+             WHERE id = $1
+               AND (certificate_sha256 = $6 OR certificate_sha256_previous = $6)",
         )
         .bind(node.uuid())
         .bind(hello.attachment_id.uuid())
         .bind(hello.boot_id.uuid())
         .bind(bounded_text(&hello.software_version, TEXT_LENGTH_MAX))
         .bind(hello.client_url.as_ref().map_or("", ClientUrl::as_str))
+        .bind(&certificate_sha256[..])
         .execute(self.connection())
         .await
         .map_err(failed_to("note that the node connected"))?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
-    /// Notes that the node was heard of on this stream. Call it well within [`NODE_SILENCE_MAX`].
-    pub async fn node_seen(&mut self, node: NodeId, attachment: AttachmentId) -> Result<(), DatastoreError> {
-        sqlx::query(
+    /// Whether this stream is the one that counts: the node has begun no newer one, at whichever control
+    /// plane, and was not enrolled again. It stays so until the transaction ends.
+    pub async fn node_attached(
+        &mut self,
+        node: NodeId,
+        attachment: AttachmentId,
+    ) -> Result<bool, DatastoreError> {
+        let row = sqlx::query(
+            "SELECT id
+             FROM node
+             WHERE id = $1
+               AND attachment_id = $2
+             FOR SHARE",
+        )
+        .bind(node.uuid())
+        .bind(attachment.uuid())
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("look up the node's stream"))?;
+        Ok(row.is_some())
+    }
+
+    /// The stream of the cell's node that counts, at whichever control plane.
+    pub async fn cell_attachment(&mut self, cell: CellId) -> Result<Option<AttachmentId>, DatastoreError> {
+        let row = sqlx::query("SELECT id, attachment_id FROM node WHERE cell_id = $1")
+            .bind(cell.uuid())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(failed_to("look up the stream of the cell's node"))?;
+        let Some(row) = row else { return Ok(None) };
+        let attachment: Option<uuid::Uuid> = Reader::new(&row, "node", "id").get("attachment_id")?;
+        Ok(attachment.map(AttachmentId::from_uuid))
+    }
+
+    /// Notes that the node was heard of on this stream. Call it well within [`NODE_SILENCE_MAX`]. `false` when
+    /// the stream does not count any more.
+    pub async fn node_seen(
+        &mut self,
+        node: NodeId,
+        attachment: AttachmentId,
+    ) -> Result<bool, DatastoreError> {
+        let done = sqlx::query(
             "UPDATE node
              SET last_seen_at = now()
              WHERE id = $1
@@ -229,7 +278,7 @@ impl SystemTx {
         .execute(self.connection())
         .await
         .map_err(failed_to("note that the node was heard of"))?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     /// Notes that a stream of the node ended. Changes nothing when a newer stream took its place.

@@ -180,7 +180,11 @@ impl World {
     pub(crate) async fn attach(&self, node: &Node) -> AttachmentId {
         let attachment = fresh();
         let mut tx = self.system().await;
-        tx.node_connected(node.id, &hello(attachment)).await.unwrap();
+        let certificate = hash();
+        tx.node_certificate_replace(node.id, &certificate).await.unwrap();
+        tx.node_connected(node.id, &certificate, &hello(attachment))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         attachment
     }

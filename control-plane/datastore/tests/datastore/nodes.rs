@@ -134,9 +134,19 @@ async fn the_end_of_an_old_stream_is_not_the_end_of_the_new_one() {
     let (old, new) = (fresh::<AttachmentId>(), fresh::<AttachmentId>());
     let mut tx = world.system().await;
     assert!(!tx.node_get(node.id).await.unwrap().unwrap().connected);
-    tx.node_connected(node.id, &hello(old)).await.unwrap();
+    let certificate = hash();
+    tx.node_certificate_replace(node.id, &certificate).await.unwrap();
+    assert!(
+        tx.node_connected(node.id, &certificate, &hello(old))
+            .await
+            .unwrap()
+    );
+    assert!(tx.node_attached(node.id, old).await.unwrap());
     let greeting = hello(new);
-    tx.node_connected(node.id, &greeting).await.unwrap();
+    assert!(tx.node_connected(node.id, &certificate, &greeting).await.unwrap());
+    assert!(!tx.node_attached(node.id, old).await.unwrap());
+    assert!(!tx.node_seen(node.id, old).await.unwrap());
+    assert_eq!(tx.cell_attachment(world.cell.id).await.unwrap(), Some(new));
     tx.node_disconnected(node.id, old).await.unwrap();
     let read = tx.node_get(node.id).await.unwrap().unwrap();
     assert!(read.connected);
@@ -149,12 +159,41 @@ async fn the_end_of_an_old_stream_is_not_the_end_of_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_replaced_ends_its_stream_and_begins_no_other() {
+    let world = World::new().await;
+    let node = world.node(world.cell.id).await;
+    let (stolen, present) = (hash(), hash());
+    let (open, pending) = (fresh::<AttachmentId>(), fresh::<AttachmentId>());
+    let mut tx = world.system().await;
+    tx.node_certificate_replace(node.id, &stolen).await.unwrap();
+    assert!(tx.node_connected(node.id, &stolen, &hello(open)).await.unwrap());
+    tx.node_certificate_replace(node.id, &present).await.unwrap();
+    assert!(!tx.node_attached(node.id, open).await.unwrap());
+    assert_eq!(tx.cell_attachment(world.cell.id).await.unwrap(), None);
+    assert!(
+        !tx.node_connected(node.id, &stolen, &hello(pending))
+            .await
+            .unwrap()
+    );
+    assert!(!tx.node_get(node.id).await.unwrap().unwrap().connected);
+    assert!(
+        tx.node_connected(node.id, &present, &hello(pending))
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
 async fn a_node_that_says_nothing_for_long_counts_as_away() {
     let world = World::new().await;
     let node = world.node(world.cell.id).await;
     let attachment = fresh::<AttachmentId>();
     let mut tx = world.system().await;
-    tx.node_connected(node.id, &hello(attachment)).await.unwrap();
+    let certificate = hash();
+    tx.node_certificate_replace(node.id, &certificate).await.unwrap();
+    tx.node_connected(node.id, &certificate, &hello(attachment))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let mut superuser = world.database.superuser().await;
     sqlx::query("UPDATE node SET last_seen_at = now() - interval '31 seconds'")

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::time::Duration;
 use tollway_api::{self as api, Problem, ProblemCode};
-use tollway_authz::Action;
+use tollway_authz::{Action, Scope};
 use tollway_model::Permissions;
 use tollway_proto::fleet;
 use tollway_subject::Subject;
@@ -66,7 +66,15 @@ pub async fn request(
         deadline_ms,
         replies_max: 1,
     };
-    let replies = op.app().hub().request(cell, question, wait).await?;
+    // Looked up now, in the database: an overtaken stream to a stolen key must not hear the question.
+    let mut tx = op
+        .app()
+        .datastore()
+        .begin_system(&Scope::system("request lane"))
+        .await?;
+    let stream = tx.cell_attachment(cell).await?.ok_or(LaneError::Away)?;
+    drop(tx);
+    let replies = op.app().hub().request(stream, question, wait).await?;
     let reply = replies.into_iter().next().ok_or(ProblemCode::DeadlineExceeded)?;
     Ok(api::RequestInAccountReply {
         payload: reply.payload,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tollway_datastore::Datastore;
-use tollway_model::{CellId, NodeId};
+use tollway_model::{AttachmentId, CellId, NodeId};
 use tollway_proto::fleet::{Reply, Request};
 
 use super::{
@@ -37,6 +37,7 @@ struct Inner {
 
 struct Attached {
     stream: u64,
+    id: AttachmentId,
     cell: CellId,
     lane: Arc<Lane>,
     wake: Arc<Notify>,
@@ -66,7 +67,7 @@ impl FleetHub {
         }))
     }
 
-    pub(crate) fn attach(&self, node: NodeId, cell: CellId, lane: Lane) -> Attachment {
+    pub(crate) fn attach(&self, node: NodeId, cell: CellId, id: AttachmentId, lane: Lane) -> Attachment {
         let attachment = Attachment {
             hub: self.clone(),
             node,
@@ -77,6 +78,7 @@ impl FleetHub {
         };
         let attached = Attached {
             stream: attachment.stream,
+            id,
             cell,
             lane: Arc::clone(&attachment.lane),
             wake: Arc::clone(&attachment.wake),
@@ -141,21 +143,18 @@ impl FleetHub {
             .any(|attached| attached.cell == cell)
     }
 
-    /// Asks the cell's node and waits for all answers.
+    /// Asks a node over this stream of it and waits for all answers. The caller knows which one counts: a
+    /// stream that was overtaken may still be here for a moment.
     pub async fn request(
         &self,
-        cell: CellId,
+        stream: AttachmentId,
         request: Request,
         wait: Duration,
     ) -> Result<Vec<Reply>, LaneError> {
         let lane = {
             let all = self.0.attached.lock();
-            // The newest stream, should a cell ever have several nodes.
-            let newest = all
-                .values()
-                .filter(|attached| attached.cell == cell)
-                .max_by_key(|attached| attached.stream);
-            Arc::clone(&newest.ok_or(LaneError::Away)?.lane)
+            let attached = all.values().find(|attached| attached.id == stream);
+            Arc::clone(&attached.ok_or(LaneError::Away)?.lane)
         };
         lane.request(request, wait).await
     }

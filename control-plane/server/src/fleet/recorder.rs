@@ -6,12 +6,14 @@
 
 use tokio::{sync::mpsc, time::sleep};
 use tollway_authz::Scope;
-use tollway_datastore::{Acknowledged, Acknowledgement, DatastoreError, FleetSignal, LiveRow, UsageStored};
-use tollway_model::{Node, Refusal, UsageRow, UsageTotals};
+use tollway_datastore::{
+    Acknowledged, Acknowledgement, DatastoreError, FleetSignal, LiveRow, SystemTx, UsageStored,
+};
+use tollway_model::{AttachmentId, Node, Refusal, UsageRow, UsageTotals};
 use tollway_proto::fleet::{self, Ack, ControlMessage, LiveReport, UsageAck, UsageReport, control_message};
 use tonic::Status;
 
-use super::{cursor::Held, hub::Attachment, sender::Unacknowledged};
+use super::{cursor::Held, hub::Attachment, sender::Unacknowledged, session::overtaken};
 use crate::{
     app::{App, chain},
     bounds::RECORD_RETRY_INTERVAL,
@@ -25,28 +27,48 @@ pub(super) enum Record {
     Live(LiveReport),
 }
 
+/// The stream does not count any more: what comes over it is not from the node that serves the cell.
+struct Overtaken;
+
+/// Why something was not recorded.
+enum RecordError {
+    Datastore(DatastoreError),
+    Overtaken,
+}
+
+impl From<DatastoreError> for RecordError {
+    fn from(error: DatastoreError) -> Self {
+        Self::Datastore(error)
+    }
+}
+
 /// The recording half of one fleet stream.
 pub(super) struct Recorder<'s> {
     pub(super) app: &'s App,
     pub(super) node: &'s Node,
     pub(super) attachment: &'s Attachment,
+    pub(super) attachment_id: AttachmentId,
     pub(super) outbox: &'s mpsc::Sender<Result<ControlMessage, Status>>,
     pub(super) unacknowledged: &'s Unacknowledged,
 }
 
 impl Recorder<'_> {
     /// Ends when the stream does.
-    pub(super) async fn run(self, mut records: mpsc::Receiver<Record>) {
+    pub(super) async fn run(self, mut records: mpsc::Receiver<Record>) -> Option<Status> {
         while let Some(record) = records.recv().await {
-            match record {
+            let recorded = match record {
                 Record::Ack(ack) => self.record_ack(ack).await,
                 Record::Usage(report) => self.record_usage(report).await,
                 Record::Live(report) => self.record_live(report).await,
+            };
+            if let Err(Overtaken) = recorded {
+                return Some(overtaken());
             }
         }
+        None
     }
 
-    async fn record_ack(&self, mut ack: Ack) {
+    async fn record_ack(&self, mut ack: Ack) -> Result<(), Overtaken> {
         // Of the whole update: the node holds what it held, which says nothing new.
         if let Some(whole) = ack.refused.iter().position(|refusal| refusal.account.is_empty()) {
             let refusal = ack.refused.swap_remove(whole);
@@ -54,7 +76,7 @@ impl Recorder<'_> {
         }
         let Some(Held { cursor, mark }) = ack.cursor.map(Held::from) else {
             tracing::warn!("the node acknowledged without a cursor");
-            return;
+            return Ok(());
         };
         let snapshot = self.unacknowledged.acknowledged(cursor);
         // There may be room for another batch now.
@@ -88,8 +110,8 @@ impl Recorder<'_> {
         let noted = loop {
             match self.note(&acknowledgement).await {
                 Ok(noted) => break noted,
-                Err(error) if attempts.again(&error).await => {}
-                Err(_) => return,
+                Err(error) if attempts.again(&error).await? => {}
+                Err(_) => return Ok(()),
             }
         };
         match noted {
@@ -107,9 +129,14 @@ impl Recorder<'_> {
             Acknowledged::Foreign => tracing::warn!(%cursor, "the node acknowledged what it was never sent"),
             Acknowledged::Outdated => {}
         }
+        Ok(())
     }
 
-    async fn record_update_refusal(&self, refusal: &fleet::Refusal, request_id: &str) {
+    async fn record_update_refusal(
+        &self,
+        refusal: &fleet::Refusal,
+        request_id: &str,
+    ) -> Result<(), Overtaken> {
         tracing::warn!(
             request_id,
             code = refusal.code,
@@ -118,21 +145,22 @@ impl Recorder<'_> {
         );
         let mut attempts = Attempts::new("note that an update was refused");
         while let Err(error) = self.note_update_refusal(refusal).await {
-            if !attempts.again(&error).await {
-                return;
+            if !attempts.again(&error).await? {
+                break;
             }
         }
+        Ok(())
     }
 
-    async fn record_usage(&self, report: UsageReport) {
+    async fn record_usage(&self, report: UsageReport) -> Result<(), Overtaken> {
         let rows: Vec<_> = report.rows.iter().filter_map(usage_row).collect();
         let unreadable = report.rows.len() - rows.len();
         let mut attempts = Attempts::new("store usage");
         let stored = loop {
             match self.store(&rows).await {
                 Ok(stored) => break stored,
-                Err(error) if attempts.again(&error).await => {}
-                Err(_) => return,
+                Err(error) if attempts.again(&error).await? => {}
+                Err(_) => return Ok(()),
             }
         };
         self.app.metrics().usage_rows_stored(stored.stored as u64);
@@ -164,9 +192,10 @@ impl Recorder<'_> {
         };
         // A stream that has ended needs no acknowledgement; the node reports again on the next one.
         let _ = self.outbox.send(Ok(message)).await;
+        Ok(())
     }
 
-    async fn record_live(&self, report: LiveReport) {
+    async fn record_live(&self, report: LiveReport) -> Result<(), Overtaken> {
         let rows: Vec<_> = report
             .accounts
             .iter()
@@ -182,28 +211,34 @@ impl Recorder<'_> {
         let mut attempts = Attempts::new("store what is open");
         // A node tells it when it changes, so the next report may be far away.
         while let Err(error) = self.replace_live(&rows).await {
-            if !attempts.again(&error).await {
-                return;
+            if !attempts.again(&error).await? {
+                break;
             }
+        }
+        Ok(())
+    }
+
+    /// A transaction in which this stream counts, to its end.
+    async fn begin(&self, purpose: &'static str) -> Result<SystemTx, RecordError> {
+        let mut tx = self
+            .app
+            .fleet_datastore()
+            .begin_system(&Scope::system(purpose))
+            .await?;
+        match tx.node_attached(self.node.id, self.attachment_id).await? {
+            true => Ok(tx),
+            false => Err(RecordError::Overtaken),
         }
     }
 
-    async fn replace_live(&self, rows: &[LiveRow]) -> Result<(), DatastoreError> {
-        let mut tx = self
-            .app
-            .fleet_datastore()
-            .begin_system(&Scope::system("fleet"))
-            .await?;
+    async fn replace_live(&self, rows: &[LiveRow]) -> Result<(), RecordError> {
+        let mut tx = self.begin("fleet").await?;
         tx.account_live_replace(self.node.id, rows, clock::now()).await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
-    async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, DatastoreError> {
-        let mut tx = self
-            .app
-            .fleet_datastore()
-            .begin_system(&Scope::system("fleet"))
-            .await?;
+    async fn note(&self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, RecordError> {
+        let mut tx = self.begin("fleet").await?;
         let noted = tx
             .cell_acknowledge(self.node.cell_id, acknowledgement, clock::now())
             .await?;
@@ -211,23 +246,15 @@ impl Recorder<'_> {
         Ok(noted)
     }
 
-    async fn note_update_refusal(&self, refusal: &fleet::Refusal) -> Result<(), DatastoreError> {
-        let mut tx = self
-            .app
-            .fleet_datastore()
-            .begin_system(&Scope::system("fleet"))
-            .await?;
+    async fn note_update_refusal(&self, refusal: &fleet::Refusal) -> Result<(), RecordError> {
+        let mut tx = self.begin("fleet").await?;
         tx.cell_update_refuse(self.node.cell_id, &refusal.code, &refusal.reason, clock::now())
             .await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
-    async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, DatastoreError> {
-        let mut tx = self
-            .app
-            .fleet_datastore()
-            .begin_system(&Scope::system("metering"))
-            .await?;
+    async fn store(&self, rows: &[UsageRow]) -> Result<UsageStored, RecordError> {
+        let mut tx = self.begin("metering").await?;
         let stored = tx.usage_store(self.node.id, rows, clock::now()).await?;
         tx.commit().await?;
         Ok(stored)
@@ -246,7 +273,11 @@ impl Attempts {
     }
 
     /// `false` when the database will never take it.
-    async fn again(&mut self, error: &DatastoreError) -> bool {
+    async fn again(&mut self, error: &RecordError) -> Result<bool, Overtaken> {
+        let error = match error {
+            RecordError::Datastore(error) => error,
+            RecordError::Overtaken => return Err(Overtaken),
+        };
         if !matches!(
             error,
             DatastoreError::Unavailable { .. } | DatastoreError::Contended { .. }
@@ -256,7 +287,7 @@ impl Attempts {
                 what = self.what,
                 "what the node reports cannot be stored"
             );
-            return false;
+            return Ok(false);
         }
         if !self.told {
             self.told = true;
@@ -267,7 +298,7 @@ impl Attempts {
             );
         }
         sleep(RECORD_RETRY_INTERVAL).await;
-        true
+        Ok(true)
     }
 }
 

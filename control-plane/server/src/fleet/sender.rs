@@ -20,6 +20,7 @@ use super::{
     cursor::{Held, Start},
     epoch::{EpochDoubt, check_cell, check_publication, next_epoch},
     hub::Attachment,
+    session::overtaken,
 };
 use crate::{
     app::{App, chain},
@@ -91,6 +92,8 @@ enum SendError {
     Sign(CompileError),
     /// The stream is over.
     Gone,
+    /// It does not count any more.
+    Overtaken,
 }
 
 impl From<DatastoreError> for SendError {
@@ -101,7 +104,7 @@ impl From<DatastoreError> for SendError {
 
 impl Sender<'_> {
     /// Ends when the stream does. Without the database it waits, and goes on where it was.
-    pub(super) async fn run(self, held: Option<Held>) {
+    pub(super) async fn run(self, held: Option<Held>) -> Option<Status> {
         let mut sent = Sent::Hello(held);
         let mut database_away = false;
         let mut seen_next = Instant::now() + NODE_SEEN_INTERVAL;
@@ -113,7 +116,8 @@ impl Sender<'_> {
                     tracing::info!("the database is back");
                 }
                 Ok(()) => {}
-                Err(SendError::Gone) => return,
+                Err(SendError::Gone) => return None,
+                Err(SendError::Overtaken) => return Some(overtaken()),
                 // Said once: the node serves on, and we look again every second.
                 Err(SendError::Datastore(error)) if !database_away => {
                     database_away = true;
@@ -145,18 +149,23 @@ impl Sender<'_> {
             }
             if Instant::now() >= seen_next && !database_away {
                 seen_next = Instant::now() + NODE_SEEN_INTERVAL;
-                if let Err(error) = self.seen().await {
-                    tracing::debug!(error = chain(&error), "could not note that the node is there");
+                match self.seen().await {
+                    Ok(true) => {}
+                    Ok(false) => return Some(overtaken()),
+                    Err(error) => {
+                        tracing::debug!(error = chain(&error), "could not note that the node is there");
+                    }
                 }
             }
             let _ = timeout(pause, self.attachment.wake.notified()).await;
         }
     }
 
-    async fn seen(&self) -> Result<(), DatastoreError> {
+    async fn seen(&self) -> Result<bool, DatastoreError> {
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-        tx.node_seen(self.node.id, self.attachment_id).await?;
-        tx.commit().await
+        let counts = tx.node_seen(self.node.id, self.attachment_id).await?;
+        tx.commit().await?;
+        Ok(counts)
     }
 
     /// Shows it with the cell, where a node's own refusal of an update stands too.
@@ -221,7 +230,10 @@ impl Sender<'_> {
     /// The cell, and the mark that the database has for the revision of `held`.
     async fn cell(&self, held: Option<Held>) -> Result<(Cell, Option<Mark>), SendError> {
         let mut tx = self.datastore().begin_system(&Scope::system("fleet")).await?;
-        // A cell with a node is never deleted.
+        if !tx.node_attached(self.node.id, self.attachment_id).await? {
+            return Err(SendError::Overtaken);
+        }
+        // A node of a cell that was deleted has no business here any more.
         let cell = tx
             .cell_get(&self.node.cell_id.into())
             .await?

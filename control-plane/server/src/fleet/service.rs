@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tollway_authz::{Action, Scope};
-use tollway_datastore::{DatastoreError, EnrolmentTokenRefused, NewAuditEvent, NewNode, NodeAdmitError};
-use tollway_model::{AuditEventId, Label, Node, NodeId};
+use tollway_datastore::{
+    DatastoreError, EnrolmentTokenRefused, FleetSignal, NewAuditEvent, NewNode, NodeAdmitError,
+};
+use tollway_model::{AuditEventId, CellId, Label, Node, NodeId};
 use tollway_proto::fleet::{
     ControlMessage, EnrolRequest, EnrolResponse, NodeMessage, RenewCertificateRequest,
     RenewCertificateResponse, fleet_service_server::FleetService,
@@ -126,8 +128,9 @@ impl FleetService for Fleet {
         };
         tx.audit_append(None, &event).await.map_err(away)?;
         tx.commit().await.map_err(away)?;
-        // A stream under the certificate before this one has no right to go on.
+        // A stream under the certificate before this one counts no more; here and elsewhere it ends now.
         self.app.hub().detach(node.id);
+        look_again(&self.app, cell_id).await;
         tracing::info!(node = %node.id, name = %node.name, cell = %cell.name, "a node enrolled");
         Ok(Response::new(EnrolResponse {
             node_id: node.id.to_string(),
@@ -185,18 +188,27 @@ impl FleetService for Fleet {
         &self,
         request: Request<Streaming<NodeMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let (node, _) = self.node(&request).await?;
+        let (node, certificate) = self.node(&request).await?;
         let span = tracing::info_span!("fleet", node = %node.id, node_name = %node.name);
         let (outbox, outbound) = mpsc::channel(NODE_OUTBOX_MESSAGES_MAX);
         let session = Session {
             app: self.app.clone(),
             node,
+            certificate_sha256: certificate.sha256,
             inbound: request.into_inner(),
             outbox,
             stop: self.stop.clone(),
         };
         tokio::spawn(session.run().instrument(span));
         Ok(Response::new(Box::pin(ReceiverStream::new(outbound))))
+    }
+}
+
+/// Has all control planes look whether the stream that they have to the cell's node still counts. They also
+/// look by themselves.
+pub(super) async fn look_again(app: &App, cell: CellId) {
+    if let Err(error) = app.fleet_datastore().signal(FleetSignal::Changed(cell)).await {
+        tracing::debug!(error = chain(&error), "could not tell other control planes");
     }
 }
 

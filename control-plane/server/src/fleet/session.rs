@@ -13,6 +13,7 @@ use super::{
     lane::Lane,
     recorder::{Record, Recorder},
     sender::{Sender, Unacknowledged},
+    service::look_again,
 };
 use crate::{
     app::{App, chain},
@@ -27,6 +28,8 @@ use crate::{
 pub(super) struct Session {
     pub(super) app: App,
     pub(super) node: Node,
+    /// What the stream was opened with.
+    pub(super) certificate_sha256: [u8; 32],
     pub(super) inbound: Streaming<NodeMessage>,
     pub(super) outbox: mpsc::Sender<Result<ControlMessage, Status>>,
     pub(super) stop: CancellationToken,
@@ -40,16 +43,25 @@ impl Session {
             Err(status) => return self.end(status),
         };
         let attachment_id = hello.attachment_id;
-        if let Err(error) = self.connected(&hello).await {
-            tracing::warn!(error = chain(&error), "could not attach a node");
-            return self.end(Status::unavailable(
-                "the control plane cannot reach its database; try again",
-            ));
+        match self.connected(&hello).await {
+            Ok(true) => look_again(&self.app, self.node.cell_id).await,
+            Ok(false) => {
+                return self.end(Status::permission_denied(
+                    "the certificate is no longer this node's: enrol again",
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "could not attach a node");
+                return self.end(Status::unavailable(
+                    "the control plane cannot reach its database; try again",
+                ));
+            }
         }
-        let attachment =
-            self.app
-                .hub()
-                .attach(self.node.id, self.node.cell_id, Lane::new(self.outbox.clone()));
+        let lane = Lane::new(self.outbox.clone());
+        let attachment = self
+            .app
+            .hub()
+            .attach(self.node.id, self.node.cell_id, attachment_id, lane);
         let held_text = held.map_or_else(|| "nothing".to_owned(), |held| held.to_string());
         tracing::info!(boot = %hello.boot_id, version = hello.software_version, held = held_text, "a node attached");
 
@@ -75,15 +87,16 @@ impl Session {
                 app: &self.app,
                 node: &self.node,
                 attachment: &attachment,
+                attachment_id,
                 outbox: &self.outbox,
                 unacknowledged: &unacknowledged,
             };
             let end = tokio::select! {
                 end = read(&mut self.inbound, &attachment.lane, records) => end,
-                () = sender.run(held) => None,
-                () = recorder.run(recorded) => None,
+                end = sender.run(held) => end,
+                end = recorder.run(recorded) => end,
                 () = attachment.replaced.cancelled() => {
-                    Some(Status::aborted("a newer stream of this node took the place of this one"))
+                    Some(overtaken())
                 }
                 () = self.stop.cancelled() => Some(Status::unavailable("the control plane stops; attach again")),
             };
@@ -142,14 +155,17 @@ impl Session {
         }
     }
 
-    async fn connected(&self, hello: &Hello) -> Result<(), DatastoreError> {
+    async fn connected(&self, hello: &Hello) -> Result<bool, DatastoreError> {
         let mut tx = self
             .app
             .fleet_datastore()
             .begin_system(&Scope::system("fleet"))
             .await?;
-        tx.node_connected(self.node.id, hello).await?;
-        tx.commit().await
+        let connected = tx
+            .node_connected(self.node.id, &self.certificate_sha256, hello)
+            .await?;
+        tx.commit().await?;
+        Ok(connected)
     }
 
     async fn disconnected(&self, attachment_id: AttachmentId) -> Result<(), DatastoreError> {
@@ -166,6 +182,11 @@ impl Session {
         tracing::info!(reason = status.message(), "a fleet stream ends before it began");
         let _ = self.outbox.try_send(Err(status));
     }
+}
+
+/// What a node hears whose stream does not count any more.
+pub(super) fn overtaken() -> Status {
+    Status::aborted("a newer stream of this node took the place of this one, or it was enrolled again")
 }
 
 /// Reads until the node ends the stream (`None`) or breaks the protocol.

@@ -4,23 +4,13 @@ use reqwest::Method;
 use serde_json::json;
 use time::OffsetDateTime;
 use tollway_claims::UserClaims;
-use tollway_proto::fleet::{
-    Reply, Request, RequestFailure, Response, control_message, node_message, response::Outcome,
-};
+use tollway_proto::fleet::{Reply, RequestFailure, Response, node_message, response::Outcome};
 
 use crate::{
     fixture::{Answer, Service},
     node::{Attached, FakeNode},
     world::World,
 };
-
-async fn question(attached: &mut Attached) -> Request {
-    loop {
-        if let control_message::Message::Request(request) = attached.next().await {
-            return request;
-        }
-    }
-}
 
 async fn answer_with(attached: &Attached, id: u64, outcome: Outcome) {
     let response = Response {
@@ -44,7 +34,7 @@ async fn a_question_reaches_the_node_with_a_short_lived_token_and_its_reply_come
         .json(&body);
     let asking = tokio::spawn(Answer::of(call.header("x-request-id", "ask-1")));
 
-    let request = question(&mut attached).await;
+    let request = attached.question().await;
     assert_eq!(
         (request.subject.as_str(), request.payload.as_slice()),
         ("orders.get", b"hello".as_slice())
@@ -91,7 +81,7 @@ async fn what_the_node_says_no_with_is_a_problem_of_its_own() {
             .request(Some(&world.developer), Method::POST, &path)
             .json(&json!({ "subject": "a" }));
         let asking = tokio::spawn(Answer::of(call));
-        let request = question(&mut attached).await;
+        let request = attached.question().await;
         let failure = RequestFailure {
             code: failure.into(),
             reason: "because".into(),
@@ -120,10 +110,10 @@ async fn a_node_that_does_not_answer_or_goes_away_keeps_nobody_waiting() {
         (answer.status.as_u16(), answer.code()),
         (504, "deadline_exceeded")
     );
-    question(&mut attached).await;
+    attached.question().await;
 
     let leaving = async {
-        question(&mut attached).await;
+        attached.question().await;
         drop(attached);
     };
     let (answer, ()) = tokio::join!(ask(json!({ "subject": "a", "timeout_ms": 10_000 })), leaving);

@@ -23,6 +23,7 @@ mod grpc;
 mod grpc_client;
 mod lane;
 mod node;
+mod overtaken;
 mod pages;
 mod platform_organization;
 mod rejections;

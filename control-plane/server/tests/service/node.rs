@@ -26,8 +26,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tollway::pki::FLEET_SERVER_NAME;
 use tollway_claims::Trust;
 use tollway_proto::fleet::{
-    Ack, ControlMessage, Cursor, EnrolRequest, EnrolResponse, Hello, NodeMessage, Refusal, Update, Welcome,
-    control_message, fleet_service_client::FleetServiceClient, node_message,
+    Ack, ControlMessage, Cursor, EnrolRequest, EnrolResponse, Hello, NodeMessage, Refusal, Request, Update,
+    Welcome, control_message, fleet_service_client::FleetServiceClient, node_message,
 };
 use tonic::{
     Status, Streaming,
@@ -309,6 +309,15 @@ impl Attached {
             .expect("the stream goes on")
             .message
             .unwrap()
+    }
+
+    /// The next question into an account.
+    pub(crate) async fn question(&mut self) -> Request {
+        loop {
+            if let control_message::Message::Request(request) = self.next().await {
+                return request;
+            }
+        }
     }
 
     /// The status that ends the stream.
