@@ -34,6 +34,11 @@ impl Installation {
         installation
     }
 
+    /// From now on DATABASE_URL is this, or not set.
+    pub(crate) fn use_database(&mut self, url: Option<&str>) {
+        self.database_url = url.map(str::to_owned);
+    }
+
     pub(crate) fn folder(&self) -> PathBuf {
         self.outer.path().join("data")
     }

@@ -63,6 +63,42 @@ async fn printed_python_lines_publish_and_subscribe() {
     message_arrives(line("subscribe.py"), line("publish.py"), "Hello from Python").await;
 }
 
+/// Somebody mixes the accounts up: one line says so, and the program ends.
+#[tokio::test]
+async fn printed_programs_say_in_one_line_that_credentials_are_of_another_cell() {
+    const TEST: &str = "printed_programs_say_in_one_line_that_credentials_are_of_another_cell";
+    let (Some(python), Some(node), Some(packages)) = (
+        Tool::Python.find(TEST),
+        Tool::Node.find(TEST),
+        Tool::NodeDir.find(TEST),
+    ) else {
+        return;
+    };
+    let installation = Installation::new();
+    installation.up();
+    let facts = installation.facts().await;
+    let account = |at: usize, field: &str| facts["accounts"][at][field].as_str().unwrap().to_owned();
+    let (url, creds) = (account(1, "nats_url"), account(0, "creds_file"));
+    let demo = installation.folder().join("demo");
+    std::os::unix::fs::symlink(packages.join("node_modules"), demo.join("node_modules")).unwrap();
+    for (program, file) in [
+        (&python, "publish.py"),
+        (&python, "subscribe.py"),
+        (&node, "publish.mjs"),
+        (&node, "subscribe.mjs"),
+    ] {
+        let mut command = Command::new(program);
+        command.arg(demo.join(file)).args([&url, &creds]);
+        let said = output(command);
+        let errors = text(&said.stderr);
+        assert!(!said.status.success(), "{file}");
+        assert!(
+            errors.lines().count() == 1 && errors.contains("not connected to"),
+            "{file}: {errors}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn printed_node_lines_publish_and_subscribe() {
     const TEST: &str = "printed_node_lines_publish_and_subscribe";

@@ -124,3 +124,47 @@ fn down_where_nothing_runs_says_so() {
         text(&output.stdout)
     );
 }
+
+#[tokio::test]
+async fn folder_stays_with_the_database_that_it_was_begun_with() {
+    let database = tollway_datastore::testing::empty_database().await;
+    let mut installation = Installation::with_database(database.url());
+    installation.up();
+    installation.down();
+    let token = fs::read(installation.folder().join("control-plane/admin.token")).unwrap();
+
+    // Forgotten: a private one would be made, and its token would take the place of the other's.
+    installation.use_database(None);
+    let told = refused(&installation, installation.up_command(&[]));
+    assert!(
+        told.contains("DATABASE_URL") && told.contains("--data-dir"),
+        "{told}"
+    );
+    assert!(!installation.folder().join("postgres").exists());
+
+    let other = tollway_datastore::testing::empty_database().await;
+    installation.use_database(Some(other.url()));
+    let told = refused(&installation, installation.up_command(&[]));
+    assert!(told.contains("the database is empty"), "{told}");
+
+    assert_eq!(
+        fs::read(installation.folder().join("control-plane/admin.token")).unwrap(),
+        token
+    );
+    installation.use_database(Some(database.url()));
+    installation.up();
+    installation
+        .api(reqwest::Method::GET, "/organizations", None)
+        .await;
+}
+
+#[tokio::test]
+async fn folder_with_a_database_of_its_own_takes_no_other() {
+    let mut installation = Installation::new();
+    installation.up();
+    installation.down();
+    let database = tollway_datastore::testing::empty_database().await;
+    installation.use_database(Some(database.url()));
+    let told = refused(&installation, installation.up_command(&[]));
+    assert!(told.contains("has a database of its own"), "{told}");
+}

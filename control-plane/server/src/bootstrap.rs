@@ -72,6 +72,18 @@ pub enum BootstrapError {
         /// Where the key should be.
         file: PathBuf,
     },
+    /// The folder, with its key and token, was made for another database.
+    #[error(
+        "the data folder {} belongs to the installation of the operator {operator}, and {found}: start with the database of that installation, or choose another folder with --data-dir", folder.display()
+    )]
+    OtherInstallation {
+        /// Whose it is.
+        folder: PathBuf,
+        /// The operator of its installation.
+        operator: String,
+        /// What the database is instead.
+        found: String,
+    },
     /// The key-encryption key cannot be read or made.
     #[error(transparent)]
     Kek(#[from] KekError),
@@ -108,11 +120,30 @@ pub(crate) async fn bootstrap(
     folder: &DataFolder,
 ) -> Result<Installation, BootstrapError> {
     let now = clock::now();
+    let own = folder.read_installation()?;
     let mut tx = datastore.begin_system(&Scope::system("bootstrap")).await?;
     tx.bootstrap_lock().await?;
     let installation = match tx.organization_platform_get().await? {
-        Some(platform) => open(&mut tx, kek, &platform).await?,
-        None => make(&mut tx, kek.load_or_create()?, now).await?,
+        Some(platform) => {
+            if let (Some(own), Some(record)) = (&own, tx.operator_get().await?)
+                && *own != record.public_key.as_str()
+            {
+                let found = format!("the database to that of {}", record.public_key);
+                return Err(other_installation(folder, own, found));
+            }
+            open(&mut tx, kek, &platform).await?
+        }
+        // Made here, it would replace the token of the other one.
+        None => match &own {
+            Some(own) => {
+                return Err(other_installation(
+                    folder,
+                    own,
+                    "the database is empty".to_owned(),
+                ));
+            }
+            None => make(&mut tx, kek.load_or_create()?, now).await?,
+        },
     };
     if !tx.platform_api_token_exists().await? {
         make_first_token(&mut tx, &installation.kek, folder, now).await?;
@@ -123,8 +154,24 @@ pub(crate) async fn bootstrap(
             "the first API token was written by another process, or has been moved; it is not in this data folder"
         );
     }
+    let operator = tx
+        .operator_get()
+        .await?
+        .ok_or(BootstrapError::Missing("operator"))?;
     tx.commit().await?;
+    if own.is_none() {
+        // Only now: an installation that was not committed is made again.
+        folder.write_installation(operator.public_key.as_str())?;
+    }
     Ok(installation)
+}
+
+fn other_installation(folder: &DataFolder, own: &str, found: String) -> BootstrapError {
+    BootstrapError::OtherInstallation {
+        folder: folder.path().to_owned(),
+        operator: own.to_owned(),
+        found,
+    }
 }
 
 async fn make(

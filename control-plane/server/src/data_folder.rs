@@ -105,6 +105,11 @@ impl DataFolder {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where the key-encryption key is, unless told otherwise.
     pub fn kek_file(&self) -> PathBuf {
         self.path.join("kek")
@@ -113,6 +118,26 @@ impl DataFolder {
     /// Where the first API token is written, once.
     pub fn admin_token_file(&self) -> PathBuf {
         self.path.join("admin.token")
+    }
+
+    fn installation_file(&self) -> PathBuf {
+        self.path.join("installation")
+    }
+
+    /// Which installation the folder belongs to: the public key of its operator. `None` before its first start.
+    pub fn read_installation(&self) -> Result<Option<String>, DataFolderError> {
+        let path = self.installation_file();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.failed("read", &path, source)),
+        }
+    }
+
+    /// The folder belongs to this installation from now on.
+    pub fn write_installation(&self, operator: &str) -> Result<(), DataFolderError> {
+        let text = format!("{operator}\n");
+        self.replace(&self.installation_file(), "write", text.as_bytes())
     }
 
     fn ports_file(&self) -> PathBuf {

@@ -145,7 +145,10 @@ mod tests {
         assert_eq!(claims.version(), Some(7));
         assert_eq!(claims.limits.connections, Limit::AtMost(10));
         assert_eq!(claims.limits.payload, Limit::Unlimited);
-        assert_eq!(claims.tollway.as_ref().unwrap().limits.subscriptions, Limit::AtMost(200));
+        assert_eq!(
+            claims.tollway.as_ref().unwrap().limits.subscriptions,
+            Limit::AtMost(200)
+        );
         assert!(claims.signing_key(&source.signing_key).is_some());
         assert!(claims.is_revoked(&user, 1_500) && !claims.is_revoked(&user, 1_501));
         assert_eq!(

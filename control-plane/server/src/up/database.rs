@@ -7,6 +7,7 @@ use tollway_datastore::{PRIVATE_CLUSTER_OWNER, private_cluster_prepare};
 use tollway_postgres::{Cluster, Programs, ServerUser};
 
 use super::{UpError, folder::UpFolder, supervised::Supervised};
+use crate::data_folder::DataFolder;
 
 /// Longest wait for Postgres to write out what it holds; what it had to leave is in its log for recovery.
 const STOP_WAIT: Duration = Duration::from_secs(60);
@@ -25,8 +26,25 @@ pub(super) struct PrivateDatabase {
 }
 
 impl Database {
+    /// The one that was given, or ours; always the same for a folder, whose keys and credentials belong to it.
+    pub(super) fn choose(given: Option<String>, folder: &UpFolder) -> Result<Self, UpError> {
+        let has_own = folder.postgres().exists();
+        match given {
+            Some(_) if has_own => Err(UpError::DatabaseHere(folder.path().to_owned())),
+            Some(url) => Ok(Self::Given(url)),
+            None if !has_own
+                && DataFolder::existing(&folder.control_plane())
+                    .read_installation()?
+                    .is_some() =>
+            {
+                Err(UpError::DatabaseElsewhere(folder.path().to_owned()))
+            }
+            None => Self::private(folder),
+        }
+    }
+
     /// Our cluster, made when it is not there. It does not run yet.
-    pub(super) fn private(folder: &UpFolder) -> Result<Self, UpError> {
+    fn private(folder: &UpFolder) -> Result<Self, UpError> {
         let path = folder.postgres();
         let programs = Programs::find(Cluster::version_of(&path)?)?;
         let cluster = Cluster::open(&path, programs, ServerUser::find()?)?;

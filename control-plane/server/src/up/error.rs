@@ -32,7 +32,7 @@ pub enum UpError {
     Folder(#[from] DataFolderError),
     /// Another one has the data folder.
     #[error(
-        "Tollway runs already with the data folder {} (process {process}): stop it with `tollway down`, or choose \
+        "Tollway runs already with the data folder {} (process {process}): stop it with `{stop}`, or choose \
          another folder with --data-dir, and other ports",
         folder.display()
     )]
@@ -41,6 +41,8 @@ pub enum UpError {
         folder: PathBuf,
         /// Who has it.
         process: String,
+        /// What stops it.
+        stop: String,
     },
     /// No place to write.
     #[error(
@@ -59,6 +61,20 @@ pub enum UpError {
     /// A port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The folder was used with a database elsewhere.
+    #[error(
+        "the data folder {} was used with a database that DATABASE_URL named, and now it is not set: set it to the \
+         same one, or choose another folder with --data-dir",
+        .0.display()
+    )]
+    DatabaseElsewhere(PathBuf),
+    /// The folder has a database of its own.
+    #[error(
+        "the data folder {} has a database of its own, and DATABASE_URL names another: unset it, or choose another \
+         folder with --data-dir",
+        .0.display()
+    )]
+    DatabaseHere(PathBuf),
     /// No Postgres.
     #[error(transparent)]
     Programs(#[from] ProgramsError),
@@ -102,7 +118,7 @@ pub enum UpError {
     },
     /// The control plane.
     #[error(transparent)]
-    ControlPlane(#[from] StartError),
+    ControlPlane(StartError),
     /// `--node-binary` names nothing.
     #[error("{} is no file: name the program tollway-node with --node-binary", .0.display())]
     NodeProgramMissing(PathBuf),
@@ -129,7 +145,23 @@ pub enum UpError {
     Detach(#[source] io::Error),
 }
 
+/// What the options of `serve` are called here.
+const OWN_FLAGS: [(&str, &str); 3] = [
+    ("--listen", "--api-port"),
+    ("--fleet-listen", "--fleet-port"),
+    ("--metrics-listen", "--metrics-port"),
+];
+
 impl UpError {
+    /// For `map_err`: the control plane did not start.
+    pub(super) fn control_plane(error: StartError) -> Self {
+        match error {
+            // Somebody took the port after we had looked.
+            StartError::Listen(error) => Self::Listen(error.with_flags(&OWN_FLAGS)),
+            error => Self::ControlPlane(error),
+        }
+    }
+
     /// For `map_err`: an error of the operating system with its step and path.
     pub(super) fn file(step: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -1,10 +1,10 @@
 //! Where everything is, for people and for programs.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{cell_node::CellNode, demo::Demo, folder::UpFolder};
+use super::{cell_node::CellNode, demo::Demo, folder::UpFolder, own_program::own_program};
 use crate::data_folder::{DataFolder, Ports};
 
 /// What up.json holds while it runs. No secrets: those are in the files that it names.
@@ -71,7 +71,7 @@ impl Facts {
         });
         Self {
             process: std::process::id(),
-            program: program(),
+            program: own_program(),
             data_dir: folder.path().to_owned(),
             console_url: format!("http://{}/", ports.api),
             api_url: format!("http://{}/v1", ports.api),
@@ -84,19 +84,5 @@ impl Facts {
             demo_dir: folder.demo(),
             logs_dir: folder.logs(),
         }
-    }
-}
-
-fn program() -> String {
-    const NAME: &str = "tollway";
-    let Ok(own) = env::current_exe() else {
-        return NAME.to_owned();
-    };
-    let on_path = env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .map(|folder| folder.join(NAME))
-        .find(|program| program.is_file());
-    match on_path.and_then(|program| program.canonicalize().ok()) {
-        Some(found) if found == own => NAME.to_owned(),
-        _ => own.to_string_lossy().into_owned(),
     }
 }

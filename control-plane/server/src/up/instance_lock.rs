@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
-use super::{UpError, folder::UpFolder};
+use super::{UpError, folder::UpFolder, own_program::down_line};
 
 /// Held until it is dropped. The kernel lets go of it when the process ends, however it ends, so a lock
 /// that is held names a process that runs.
@@ -26,6 +26,7 @@ impl InstanceLock {
                 return Err(UpError::RunsAlready {
                     folder: folder.path().to_owned(),
                     process: read(&mut file).unwrap_or_else(|| "unknown".to_owned()),
+                    stop: down_line(folder.path()),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(UpError::file("lock", path)(source)),
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(InstanceLock::holder(&folder).unwrap(), Some(std::process::id()));
         let told = InstanceLock::take(&folder).unwrap_err().to_string();
         assert!(told.contains(&std::process::id().to_string()), "{told}");
-        assert!(told.contains("tollway down"), "{told}");
+        assert!(told.contains(" down --data-dir "), "{told}");
         drop(lock);
         assert_eq!(InstanceLock::holder(&folder).unwrap(), None);
         InstanceLock::take(&folder).unwrap();

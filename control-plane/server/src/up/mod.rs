@@ -24,6 +24,7 @@ mod facts;
 mod folder;
 mod instance_lock;
 mod language_tools;
+mod own_program;
 mod preflight;
 mod progress;
 mod settings;
@@ -143,10 +144,9 @@ impl Running {
         // What is not there is said before anything is started.
         let program = settings.node_program()?;
         progress.begin("Postgres");
-        let database = self.database.insert(match settings.database_url.clone() {
-            Some(url) => Database::Given(url),
-            None => Database::private(folder)?,
-        });
+        let database = self
+            .database
+            .insert(Database::choose(settings.database_url.clone(), folder)?);
         database.start().await?;
         progress.done(&database.to_string());
 
@@ -159,7 +159,8 @@ impl Running {
             metrics_listen: settings.address(settings.metrics_port),
             kek_file: None,
         })
-        .await?;
+        .await
+        .map_err(UpError::control_plane)?;
         let control_plane = self.control_plane.insert(control_plane);
         let ports = control_plane.ports();
         progress.done(&format!("http://{}", ports.api));
