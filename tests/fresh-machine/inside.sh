@@ -71,6 +71,26 @@ paste_language() {
     wait "$subscriber" 2>/dev/null || true
 }
 
+# The README's tour between start and end, as printed. The line that listens goes on for ever: it has the
+# time in which somebody publishes to the other account.
+paste_tour() {
+    local tour=$log/tour.sh
+    awk '/^## A tour/ { tour = 1; next } /^## / { tour = 0 } tour && /^```sh/ { on = 1; next } /^```/ { on = 0 } tour && on' README.md |
+        sed -e '/^\.\/dev /d' -e 's/^[^ ]*python [^ ]*subscribe.py .*/& > mine.log \& listener=$!/' >"$tour"
+    grep -q 'listener=' "$tour" || die "the tour has no line that listens"
+    cat >>"$tour" <<'PUBLISH'
+until grep -q '^listening' mine.log; do kill -0 $listener || exit 1; sleep 0.1; done
+$DATA/demo/python/bin/python $DATA/demo/publish.py nats://127.0.0.1:4222 $DATA/demo/orders.creds
+$DATA/demo/python/bin/python $DATA/demo/publish.py nats://127.0.0.1:4222 mine.creds
+until grep -q '^greetings' mine.log; do kill -0 $listener || exit 1; sleep 0.1; done
+kill $listener
+[ "$(grep -c '^greetings' mine.log)" = 1 ] || { cat mine.log; exit 1; }
+PUBLISH
+    say "pasting the README's tour"
+    (cd "$log" && bash -eu "$tour") >"$log/pasted" 2>&1 || { cat "$log/pasted"; die "the tour failed"; }
+    grep -q '"messages_in"' "$log/pasted" || { cat "$log/pasted"; die "the tour showed no usage"; }
+}
+
 still_running() {
     local process name
     for process in /proc/[0-9]*; do
@@ -134,6 +154,8 @@ try_up() {
         *) paste "$line" ;;
         esac
     done < <(cut -f 2- "$log/up" | sed -n 's/^    //p')
+
+    paste_tour
 
     refused "MiB free" env CARGO_TARGET_DIR=/mnt/target ./dev up
 
