@@ -19,7 +19,6 @@ use super::exchange::{self, DocumentRefused, Exchanges};
 use super::shared::Shared;
 use super::user::{Origin, User};
 use super::users::{Listed, UserList};
-use crate::error_text;
 
 /// Puts a document in force and has live clients follow it. Imports that would form a cycle do not work.
 pub(crate) fn account_apply(
@@ -125,17 +124,7 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
     let mut changed = Vec::new();
     for account in accounts {
         let key = account.claims.subject;
-        match Exchange::compile(&account.claims, None) {
-            Ok(exchange) => exchanges.handle_document(Arc::new(exchange.named(&account.name)), now),
-            Err(error) => {
-                let reason = error_text::chain(&error);
-                tracing::error!(
-                    account = account.name,
-                    reason,
-                    "the account shares and renames nothing"
-                );
-            }
-        }
+        exchanges.handle_document(Arc::new(account.exchange), now);
         let served = Served::from(account.claims);
         match shared.account(&key) {
             Some(known) => changed.push((known, served)),

@@ -70,7 +70,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tollway_accounts::MeterTotals;
+use tollway_accounts::{Exchange, MeterTotals};
 use tollway_claims::{AccountClaims, AccountDocument, PublicKey, Trust};
 
 use shared::{Shared, unix_now};
@@ -101,6 +101,8 @@ pub struct ConfiguredAccount {
     pub name: String,
     /// What a signed document would say. Nobody looks at who signed it.
     pub claims: AccountClaims,
+    /// What it shares, takes and renames, prepared from those claims.
+    pub exchange: Exchange,
 }
 
 /// The broker of one node. Clones are the same broker.

@@ -1,11 +1,11 @@
 //! Accounts of a configuration, as documents that nobody signed.
 
-use std::collections::BTreeSet;
-
 use sha2::{Digest as _, Sha256};
+use tollway_accounts::{Exchange, InvalidExchange};
 use tollway_claims::{AccountClaims, KeyKind, Limit, PublicKey, TollwayClaim, TollwayLimits};
 use tollway_conf::{GLOBAL_ACCOUNT, ServerConfig};
 
+use super::sharing::{self, InvalidSharing};
 use crate::broker::ConfiguredAccount;
 
 /// The account that is there for the node itself.
@@ -17,43 +17,58 @@ pub enum InvalidAccounts {
     /// Two names stand for one account.
     #[error("the accounts {0:?} and {1:?} have the same nkey")]
     SameKey(String, String),
+    /// What they share.
+    #[error(transparent)]
+    Sharing(#[from] Box<InvalidSharing>),
+    /// What the account without users of its own renames.
+    #[error("mappings")]
+    Mappings(#[source] InvalidExchange),
 }
 
 /// The accounts of a file, with those that are always there.
 pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<ConfiguredAccount>, InvalidAccounts> {
     let mut accounts: Vec<ConfiguredAccount> = Vec::new();
-    let mut names: BTreeSet<&str> = BTreeSet::new();
     for account in &file.accounts {
-        let mut claims = claims(key_of(file, &account.name), &account.name, now);
+        let mut claims = claims(file, &account.name, now);
         let limits = &mut claims.limits;
-        limits.connections = account.limits.connections.unwrap_or(Limit::Unlimited);
-        limits.subscriptions = account.limits.subscriptions.unwrap_or(Limit::Unlimited);
-        limits.payload = account.limits.payload.unwrap_or(Limit::Unlimited);
-        limits.leaf_nodes = account.limits.leaf_nodes.unwrap_or(Limit::Unlimited);
+        let or_none = |limit: Option<Limit>| limit.unwrap_or(Limit::Unlimited);
+        limits.connections = or_none(account.limits.connections);
+        limits.subscriptions = or_none(account.limits.subscriptions);
+        limits.payload = or_none(account.limits.payload);
+        limits.leaf_nodes = or_none(account.limits.leaf_nodes);
+        limit_by_server(&mut claims, file);
         if let Some(other) = accounts
             .iter()
             .find(|other| other.claims.subject == claims.subject)
         {
             return Err(InvalidAccounts::SameKey(other.name.clone(), account.name.clone()));
         }
-        names.insert(&account.name);
+        sharing::describe(&mut claims, file, account).map_err(Box::new)?;
+        let exchange = sharing::compile(&claims, file, account).map_err(Box::new)?;
         accounts.push(ConfiguredAccount {
             name: account.name.clone(),
             claims,
+            exchange,
         });
     }
     let system = (file.no_system_account != Some(true)).then_some(SYSTEM_ACCOUNT);
     for name in [Some(GLOBAL_ACCOUNT), system].into_iter().flatten() {
-        if !names.contains(name) {
+        if accounts.iter().all(|account| account.name != name) {
+            let mut claims = claims(file, name, now);
+            limit_by_server(&mut claims, file);
+            if name == GLOBAL_ACCOUNT {
+                claims.mappings = sharing::mappings(&file.mappings).map_err(Box::new)?;
+            }
+            let exchange = Exchange::compile(&claims, None).map_err(InvalidAccounts::Mappings)?;
             accounts.push(ConfiguredAccount {
                 name: name.to_owned(),
-                claims: claims(key_of(file, name), name, now),
+                exchange: exchange.named(name),
+                claims,
             });
         }
     }
-    for account in &mut accounts {
-        limit_by_server(&mut account.claims, file);
-    }
+    let exchanges = accounts.iter().map(|account| &account.exchange);
+    sharing::check(file, exchanges, now).map_err(Box::new)?;
     Ok(accounts)
 }
 
@@ -84,8 +99,9 @@ fn made_up(kind: KeyKind, name: &str) -> PublicKey {
     PublicKey::from_bytes(kind, digest.finalize().into())
 }
 
-fn claims(key: PublicKey, name: &str, now: i64) -> AccountClaims {
-    AccountClaims::new(made_up(KeyKind::Operator, "the file"), key, name, now)
+fn claims(file: &ServerConfig, name: &str, now: i64) -> AccountClaims {
+    let issuer = made_up(KeyKind::Operator, "the file");
+    AccountClaims::new(issuer, key_of(file, name), name, now)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod not_offered;
 mod operator;
 mod ports_file;
 mod server;
+mod sharing;
 mod signal_command;
 mod surroundings;
 

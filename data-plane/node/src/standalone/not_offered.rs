@@ -56,20 +56,6 @@ pub(super) fn refused(flags: &Flags, file: &ServerConfig) -> Vec<String> {
     if let Some(another) = file.operators.get(1) {
         refused.option(another, "operator: a node has one operator");
     }
-    if let Some(mapping) = file.mappings.first() {
-        refused.option(&mapping.source, "mappings: they are not built yet");
-    }
-    for account in &file.accounts {
-        if let Some(export) = account.exports.first() {
-            refused.at(&export.at, "exports: nothing crosses between accounts yet");
-        }
-        if let Some(import) = account.imports.first() {
-            refused.at(&import.at, "imports: nothing crosses between accounts yet");
-        }
-        if let Some(mapping) = account.mappings.first() {
-            refused.option(&mapping.source, "mappings: they are not built yet");
-        }
-    }
     refused.0
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tollway_accounts::{Exchange, InvalidExchange};
 use tollway_claims::{Enforced, Trust, TrustError};
 use tollway_conf::{Position, ServerConfig};
 
@@ -50,6 +51,15 @@ pub enum InvalidOperator {
         #[source]
         source: TrustError,
     },
+    /// What such an account shares or renames cannot be.
+    #[error("{at}: resolver_preload")]
+    Exchange {
+        /// Where it stands.
+        at: Position,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidExchange,
+    },
 }
 
 /// Begins every JWT: a JSON object in base64.
@@ -94,7 +104,16 @@ pub(super) fn read(
         match trust.verify_account(&preloaded.jwt.value, now) {
             Ok(mut claims) => {
                 limit_by_server(&mut claims, file);
-                accounts.push(ConfiguredAccount { name: key, claims });
+                let exchange = Exchange::compile(&claims, None);
+                let exchange = exchange.map_err(|source| InvalidOperator::Exchange {
+                    at: preloaded.jwt.at.clone(),
+                    source,
+                })?;
+                accounts.push(ConfiguredAccount {
+                    name: key,
+                    claims,
+                    exchange,
+                });
             }
             Err(error @ (TrustError::Expired { .. } | TrustError::NotYetValid { .. })) => {
                 let at = &preloaded.jwt.at;

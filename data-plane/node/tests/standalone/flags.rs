@@ -81,11 +81,7 @@ fn what_is_not_there_and_would_be_missed_too_late_is_refused() {
             "websocket { port: 8080, no_tls: true }",
             "node.conf:1:1: websocket: it is not built yet",
         ),
-        (
-            "accounts { A { exports: [ {stream: x} ] } }",
-            "exports: nothing crosses between accounts yet",
-        ),
-        ("mappings { a: b }", "mappings: they are not built yet"),
+        ("proxy_protocol: true", "proxy_protocol: it is not built yet"),
     ] {
         let told = refusal(configuration);
         assert!(told.contains(text), "{configuration}: {told}");

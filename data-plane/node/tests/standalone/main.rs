@@ -8,3 +8,4 @@ mod monitoring;
 mod node;
 mod operator;
 mod reload;
+mod sharing;
