@@ -19,6 +19,9 @@ pub(crate) const FLEET_POOL_CONNECTIONS: u32 = 8;
 /// How long a caller waits for a connection before the database counts as unavailable.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a start waits before it tries again to connect to a database that is not there yet.
+pub(crate) const FIRST_CONNECTION_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a node that has an open stream may say nothing and still count as connected. Nodes report
 /// every few seconds; a control plane that died could not note the end of the stream.
 pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);

@@ -1,15 +1,20 @@
 //! The pool of connections, and where transactions begin.
 
 use std::error::Error;
+use std::io;
 use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use tokio::time::{Instant, sleep, timeout_at};
 use tollway_authz::{Platform, Scope};
 use tollway_model::OrganizationId;
 
 use crate::bounds::{
-    ACQUIRE_TIMEOUT, FLEET_POOL_CONNECTIONS, ORGANIZATION_CONNECTIONS, POOL_CONNECTIONS, TENANT_CONNECTIONS,
+    ACQUIRE_TIMEOUT, FIRST_CONNECTION_PAUSE, FLEET_POOL_CONNECTIONS, ORGANIZATION_CONNECTIONS,
+    POOL_CONNECTIONS, TENANT_CONNECTIONS,
 };
+use crate::driver_error::DriverError;
 use crate::error::{DatastoreError, failed_to};
 use crate::listener::{FLEET_CHANNEL, FleetListener, FleetSignal};
 use crate::migrate::{self, MigrateError, POSTGRES_VERSION_MIN};
@@ -63,14 +68,63 @@ pub struct PoolStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nobody answered, or the answer was no.
-    #[error("failed to connect to the database: check that it runs and that DATABASE_URL is right")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("cannot connect to the database at {place}")]
+    Unavailable {
+        /// Host and port, or the folder of the socket.
+        place: String,
+        /// What the system, or the server, says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The server is too old.
     #[error("the database server is Postgres {found}; Tollway needs {} or newer", POSTGRES_VERSION_MIN / 10_000)]
     VersionTooOld {
         /// What the server calls itself.
         found: String,
     },
+}
+
+/// Where the database is looked for, without whom it is looked for as.
+fn place(connect: &PgConnectOptions) -> String {
+    let port = connect.get_port();
+    match connect.get_socket() {
+        Some(folder) => format!("{}/.s.PGSQL.{port}", folder.display()),
+        None if connect.get_host().starts_with('/') => format!("{}/.s.PGSQL.{port}", connect.get_host()),
+        None => format!("{}:{port}", connect.get_host()),
+    }
+}
+
+/// Connects once, without the pool: that one waits in silence, and then only knows that it has waited. A
+/// server that is about to listen gets the same time from both.
+async fn first_connection(connect: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+    loop {
+        let error = match timeout_at(deadline, PgConnection::connect_with(connect)).await {
+            Ok(Ok(connection)) => {
+                // It has told what there is to know.
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        };
+        if !may_pass(&error) || Instant::now() + FIRST_CONNECTION_PAUSE >= deadline {
+            return Err(error);
+        }
+        sleep(FIRST_CONNECTION_PAUSE).await;
+    }
+}
+
+/// Whether this is how a server looks that is being started.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        // It starts, or all its connections are taken.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code == "57P03" || code == "53300"),
+        _ => false,
+    }
 }
 
 /// The database. Clones share its connections.
@@ -87,12 +141,17 @@ impl Datastore {
     /// # Errors
     /// The server does not answer, refuses us, or is too old.
     pub async fn connect(options: &DatastoreOptions) -> Result<Self, ConnectError> {
+        let unavailable = |error| ConnectError::Unavailable {
+            place: place(&options.connect),
+            source: Box::new(DriverError::from(error)),
+        };
+        first_connection(&options.connect).await.map_err(unavailable)?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.connect.clone())
             .await
-            .map_err(|error| ConnectError::Unavailable(Box::new(error)))?;
+            .map_err(unavailable)?;
         let (number, found): (i32, String) = sqlx::query_as(
             "SELECT
                  current_setting('server_version_num')::int,
@@ -100,7 +159,7 @@ impl Datastore {
         )
         .fetch_one(&pool)
         .await
-        .map_err(|error| ConnectError::Unavailable(Box::new(error)))?;
+        .map_err(unavailable)?;
         if number < POSTGRES_VERSION_MIN {
             return Err(ConnectError::VersionTooOld { found });
         }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::driver_error::DriverError;
+
 /// The database did not do its part. Texts name the step, never a statement; the cause is the source.
 #[derive(Debug, thiserror::Error)]
 pub enum DatastoreError {
@@ -63,17 +65,21 @@ impl DatastoreError {
             .as_database_error()
             .and_then(|error| error.code())
             .map(|code| code.into_owned());
-        let source = Box::new(error);
-        let Some(code) = code else {
-            return match *source {
-                // Decoding is about our statements and types; everything else is about the connection.
-                sqlx::Error::ColumnDecode { .. }
+        let is_about_types = matches!(
+            error,
+            // Decoding is about our statements and types; everything else is about the connection.
+            sqlx::Error::ColumnDecode { .. }
                 | sqlx::Error::ColumnNotFound(_)
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::Encode(_)
                 | sqlx::Error::TypeNotFound { .. }
-                | sqlx::Error::RowNotFound => Self::Statement { step, source },
-                _ => Self::Unavailable { step, source },
+                | sqlx::Error::RowNotFound
+        );
+        let source = Box::new(DriverError::from(error));
+        let Some(code) = code else {
+            return match is_about_types {
+                true => Self::Statement { step, source },
+                false => Self::Unavailable { step, source },
             };
         };
         match code.as_str() {

@@ -44,6 +44,7 @@ mod certificate_authority;
 mod clean_up;
 mod data_key;
 mod datastore;
+mod driver_error;
 mod enrolment_token;
 mod error;
 mod issuance;

@@ -6,6 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor};
 
+use crate::driver_error::DriverError;
 use crate::schema::{self, Schema};
 
 /// The oldest server we run on, as `server_version_num`.
@@ -106,7 +107,7 @@ pub(crate) async fn ensure(pool: &PgPool, connect: &PgConnectOptions) -> Result<
     let user = connect.get_username();
     match schema::check(pool, user).await? {
         Schema::Current => {
-            let failed = |error| MigrateError::Failed(Box::new(error));
+            let failed = |error| MigrateError::Failed(Box::new(DriverError::from(error)));
             // A database that was restored is open again. Who does not own it leaves that to who migrates.
             if sqlx::query_scalar(IS_OPEN)
                 .fetch_one(pool)
@@ -136,7 +137,7 @@ pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> 
         .max_connections(1)
         .connect_with(connect.clone())
         .await
-        .map_err(|error| MigrateError::Failed(Box::new(error)))?;
+        .map_err(|error| MigrateError::Failed(Box::new(DriverError::from(error))))?;
     let outcome = match MIGRATOR.run(&own).await {
         Ok(()) => own
             .execute(AssertSqlSafe(CLOSE))
@@ -152,8 +153,11 @@ pub(crate) async fn run(connect: &PgConnectOptions) -> Result<(), MigrateError> 
         Driver::Execute(source) | Driver::ExecuteMigration(source, _) if is_about_permission(&source) => {
             MigrateError::NotPermitted {
                 user: connect.get_username().to_owned(),
-                source: Box::new(source),
+                source: Box::new(DriverError::from(source)),
             }
+        }
+        Driver::Execute(source) | Driver::ExecuteMigration(source, _) => {
+            MigrateError::Failed(Box::new(DriverError::from(source)))
         }
         other => MigrateError::Failed(Box::new(other)),
     })

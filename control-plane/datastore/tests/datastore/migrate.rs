@@ -1,5 +1,7 @@
 //! Getting a database ready, with the rights that people give us.
 
+use std::error::Error;
+
 use sqlx::{AssertSqlSafe, Executor};
 use tollway_datastore::testing::{self, Cluster, TestDatabase};
 use tollway_datastore::{ConnectError, Datastore, DatastoreError, DatastoreOptions, MigrateError};
@@ -293,7 +295,28 @@ async fn a_database_without_our_schema_is_not_ready_and_says_so() {
 async fn a_database_that_is_not_there_is_unavailable_and_a_bad_url_keeps_its_password() {
     let options = DatastoreOptions::from_url("postgres:///nothing?host=/nonexistent&user=nobody").unwrap();
     let error = Datastore::connect(&options).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, ConnectError::Unavailable { .. }), "{error:?}");
+    let said = |error: ConnectError| format!("{error}: {}", error.source().unwrap());
+    assert_eq!(
+        said(error),
+        "cannot connect to the database at /nonexistent/.s.PGSQL.5432: there is no such socket"
+    );
+    // A port of root's, where no test listens.
+    let options = DatastoreOptions::from_url("postgres://user:hunter2@127.0.0.1:1/nothing").unwrap();
+    assert_eq!(
+        said(Datastore::connect(&options).await.unwrap_err()),
+        "cannot connect to the database at 127.0.0.1:1: connection refused"
+    );
+    let database = testing::empty_database().await;
+    let url = database.url().replace("user=tollway_owner", "user=nobody");
+    let error = Datastore::connect(&DatastoreOptions::from_url(&url).unwrap())
+        .await
+        .unwrap_err();
+    let told = said(error);
+    assert!(
+        told.ends_with(": role \"nobody\" does not exist (SQLSTATE 28000)"),
+        "{told}"
+    );
     let error = DatastoreOptions::from_url("postgres//user:hunter2@host").unwrap_err();
     assert!(!error.to_string().contains("hunter2"));
 }
