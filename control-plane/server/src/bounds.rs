@@ -28,8 +28,24 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 pub const STREAM_BUFFER_BYTES_MAX: u32 = 64 * 1024;
 /// What is kept of what came on an HTTP/1 connection.
 pub const HTTP1_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Bodies that are being read, of all calls together; further ones wait.
-pub const OPEN_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bodies that are being read, of callers of organizations; further ones wait.
+pub const TENANTS_BODIES_BYTES_MAX: usize = 40 * 1024 * 1024;
+/// Of these, bodies of one organization.
+pub const ORGANIZATION_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bodies of callers who run the platform.
+pub const PLATFORM_BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bodies of callers who are not known.
+pub const STRANGERS_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Of these, bodies from one peer.
+pub const PEER_BODIES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// One of them, with all messages of a streaming call.
+pub const STRANGER_BODY_BYTES_MAX: usize = 16 * 1024;
+/// What may come beyond the largest body before it is cut: so that a route can say how much it takes.
+pub const BODY_EXCESS_BYTES_MAX: usize = 64 * 1024;
+/// A body that is no stream has to bring [`BODY_STRETCH_BYTES_MIN`] in each stretch of this time, or end.
+pub const BODY_STRETCH: Duration = Duration::from_secs(5);
+/// See [`BODY_STRETCH`].
+pub const BODY_STRETCH_BYTES_MIN: usize = 32 * 1024;
 /// How long the body of a call may take.
 pub const BODY_WAIT: Duration = Duration::from_secs(30);
 /// A body that was refused unread is taken off an HTTP/1 connection when no more than this is left of it;
@@ -188,7 +204,11 @@ const _: () = assert!(
     "a node that is there must be noted in time"
 );
 const _: () = assert!(
-    16 * REQUEST_BODY_BYTES_MAX <= OPEN_BODIES_BYTES_MAX,
+    8 * REQUEST_BODY_BYTES_MAX <= ORGANIZATION_BODIES_BYTES_MAX
+        && 5 * ORGANIZATION_BODIES_BYTES_MAX <= TENANTS_BODIES_BYTES_MAX
+        && ANONYMOUS_BODY_BYTES_MAX <= STRANGER_BODY_BYTES_MAX
+        && 64 * STRANGER_BODY_BYTES_MAX <= PEER_BODIES_BYTES_MAX
+        && 4 * PEER_BODIES_BYTES_MAX <= STRANGERS_BODIES_BYTES_MAX,
     "a few large bodies must not keep all others waiting"
 );
 const _: () = assert!(

@@ -13,8 +13,10 @@
 
 pub mod app;
 pub mod authn;
+mod body_room;
 pub mod bootstrap;
 pub mod bounds;
+mod call_origin;
 pub mod cli;
 pub mod clock;
 pub mod compile;

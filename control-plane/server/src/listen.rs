@@ -7,8 +7,7 @@
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use http::Request;
-use hyper::{body::Incoming, service::service_fn};
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -22,10 +21,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    body_room::BodyRooms,
     bounds::{
         CONNECTION_AGE_MAX, CONNECTION_CLOSE_WAIT, CONNECTION_IDLE_MAX, CONNECTION_STREAMS_MAX,
         CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, HEADER_WAIT, HTTP1_BUFFER_BYTES_MAX, LISTEN_BACKLOG,
-        OPEN_BODIES_BYTES_MAX, PUBLIC_CONNECTIONS_MAX, STOP_WAIT, STREAM_BUFFER_BYTES_MAX,
+        PUBLIC_CONNECTIONS_MAX, STOP_WAIT, STREAM_BUFFER_BYTES_MAX,
     },
     open_calls::{OpenCalls, serve_call},
     opening::Opening,
@@ -124,7 +124,7 @@ pub fn serve(
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     let connections = Arc::new(Semaphore::new(PUBLIC_CONNECTIONS_MAX));
-    let bodies = Arc::new(Semaphore::new(OPEN_BODIES_BYTES_MAX));
+    let rooms = BodyRooms::new();
     let peers = Peers::default();
     async move {
         let (served, cut) = (TaskTracker::new(), CancellationToken::new());
@@ -143,11 +143,10 @@ pub fn serve(
             };
             let calls = OpenCalls::new();
             let service = service_fn({
-                let (router, calls, bodies) = (router.clone(), calls.clone(), Arc::clone(&bodies));
+                let (router, calls, rooms) = (router.clone(), calls.clone(), rooms.clone());
                 let peer = Peer::of(peer.ip());
-                move |mut request: Request<Incoming>| {
-                    request.extensions_mut().insert(peer);
-                    let call = serve_call(router.clone(), calls.clone(), Arc::clone(&bodies), request);
+                move |request| {
+                    let call = serve_call(router.clone(), calls.clone(), rooms.clone(), peer, request);
                     async { Ok::<_, Infallible>(call.await) }
                 }
             });

@@ -15,6 +15,7 @@ mod error;
 mod fair_places;
 pub mod issuance;
 mod op;
+mod operation;
 pub mod organization;
 pub mod overview;
 mod page;
@@ -34,6 +35,8 @@ use caller_look_up::{CallerLookUps, Presented};
 pub use error::AppError;
 pub(crate) use error::chain;
 pub use op::OpContext;
+#[cfg(test)]
+pub(crate) use operation::action_of;
 pub use page::{PageParams, Wait};
 use readiness::Readiness;
 

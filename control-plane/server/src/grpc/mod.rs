@@ -31,6 +31,7 @@ use self::call::Api;
 use crate::{
     app::App,
     bounds::{ANONYMOUS_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX},
+    call_origin::CallOrigin,
     http::{ProblemResponse, anonymous, bearer},
     peers::Peer,
     request_id::RequestId,
@@ -126,6 +127,11 @@ async fn door(State(app): State<App>, mut request: Request, next: Next) -> Respo
     };
     match entered {
         Ok(op) => {
+            CallOrigin::note(request.extensions(), op.principal());
+            let method = request.uri().path().rsplit('/').next().unwrap_or_default();
+            if let Err(error) = op.check_role(method) {
+                return status::status(error.into(), &request_id).into_http();
+            }
             request.extensions_mut().insert(op);
             next.run(request).await
         }

@@ -175,3 +175,71 @@ async fn token_that_floods_the_look_up_keeps_out_neither_other_tenants_nor_the_p
     lock.rollback().await.unwrap();
     flood.abort_all();
 }
+
+#[tokio::test]
+async fn caller_whose_role_is_too_small_is_refused_before_anything_of_the_body_came() {
+    let service = Service::start().await;
+    let world = World::make(&service).await;
+    let (account, viewer) = (&world.account, &world.viewer);
+    let calls = [
+        (
+            format!("/v1/accounts/{account}/request"),
+            "application/json",
+            "403",
+            "forbidden",
+        ),
+        (
+            "/tollway.v1.AccountService/RequestInAccount".to_owned(),
+            "application/grpc",
+            "200",
+            "grpc-status: 7",
+        ),
+    ];
+    for (path, media_type, status, word) in calls {
+        let mut stream = TcpStream::connect(service.control_plane().ports().api)
+            .await
+            .unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {viewer}\r\n\
+             Content-Type: {media_type}\r\nContent-Length: 1000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(word),
+            "{path}: {answer}"
+        );
+    }
+}
+
+/// Nobody knows who asks, and a stream has no end.
+#[tokio::test]
+async fn stranger_brings_little_in_all_messages_of_a_stream() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest,
+    };
+    let service = Service::start().await;
+    let channel = tonic::transport::Endpoint::from_shared(service.url(""))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol("a".repeat(1_000))),
+    };
+    // As many as one likes.
+    let requests = tokio_stream::iter(std::iter::repeat_n(request, 10_000));
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(requests)
+        .await
+        .unwrap()
+        .into_inner();
+    let mut answered = 0;
+    while let Ok(Some(_)) = answers.message().await {
+        answered += 1;
+    }
+    assert!(answered < 100, "{answered} messages were read");
+}

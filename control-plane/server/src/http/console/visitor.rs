@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     app::{App, AppError, OpContext, organization},
+    call_origin::CallOrigin,
     http::anonymous,
     peers::Peer,
     request_id::RequestId,
@@ -125,6 +126,7 @@ pub(super) async fn door(State(app): State<App>, mut request: Request, next: Nex
             };
         }
     };
+    CallOrigin::note(request.extensions(), visitor.op.principal());
     request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;
     match page_error::take(&mut response) {
