@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::user::{Origin, User};
 use super::users::hashing::Checking;
 use super::users::{Identified, Listed};
-use crate::transport::ClientCertificate;
+use crate::transport::Mapping;
 
 /// A user who may use an account, and what said so.
 pub(crate) struct Admission {
@@ -29,8 +29,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) options: &'a ConnectOptions,
     pub(crate) facts: ConnectionFacts<'a>,
     pub(crate) nonce: &'a str,
-    /// The certificate that says who it is, where certificates do.
-    pub(crate) certificate: Option<&'a ClientCertificate>,
+    /// Whether its certificate says who it is.
+    pub(crate) mapping: Mapping<'a>,
     pub(crate) outbound: &'a Arc<Outbound>,
 }
 
@@ -204,7 +204,7 @@ fn identify(shared: &Shared, attempt: &Attempt<'_>, asked: Option<Asked>) -> Res
             attempt.options,
             attempt.nonce,
             attempt.facts.connection_type,
-            attempt.certificate,
+            attempt.mapping,
         )? {
             Identified::As(user) => user,
             Identified::When(question) => {

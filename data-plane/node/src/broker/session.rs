@@ -28,7 +28,7 @@ use super::route::{Published, Publisher};
 use super::shared::{Shared, unix_now};
 use super::staging::Staging;
 use super::subscription::Subscription;
-use crate::transport::Arrival;
+use crate::transport::{Arrival, Mapping};
 
 /// The state of one conversation.
 pub(crate) struct Session {
@@ -497,10 +497,10 @@ impl Session {
             options: &self.options,
             facts,
             nonce: &self.introduction.nonce,
-            certificate: self
+            mapping: self
                 .arrival
                 .as_ref()
-                .and_then(|arrival| arrival.naming_certificate()),
+                .map_or(Mapping::No, |arrival| arrival.mapping()),
             outbound: &self.outbound,
         };
         log_in(&self.shared, &attempt, asked)

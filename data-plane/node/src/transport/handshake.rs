@@ -41,9 +41,12 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// The certificate, if that decides who the client is.
-    pub(crate) fn naming_certificate(&self) -> Option<&ClientCertificate> {
-        self.certificate.as_ref().filter(|_| self.mapped)
+    /// Whether the certificate decides who the client is.
+    pub(crate) fn mapping(&self) -> Mapping<'_> {
+        match self.mapped {
+            true => Mapping::By(self.certificate.as_ref()),
+            false => Mapping::No,
+        }
     }
 
     /// Puts what the cookies say where CONNECT says nothing.
@@ -62,6 +65,15 @@ impl Arrival {
             }
         }
     }
+}
+
+/// Whether certificates say who clients are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mapping<'a> {
+    /// They do not.
+    No,
+    /// They do, and this client showed this one, or none.
+    By(Option<&'a ClientCertificate>),
 }
 
 /// Writes the first INFO.
@@ -118,7 +130,10 @@ async fn open_tls(
         Handshake::First => true,
         Handshake::FirstWithin(wait) => begins(&tcp, wait).await?.is_some(),
     };
-    let mut arrival = Arrival::default();
+    let mut arrival = Arrival {
+        mapped: settings.client_certificates == ClientCertificates::Mapped,
+        ..Arrival::default()
+    };
     if !at_once {
         tcp.write_all(&greet()).await?;
         arrival.greeted = true;
@@ -143,7 +158,6 @@ async fn open_tls(
     }
     let (tcp, session, certificate) = handshake(tcp, &in_force).await?.into_parts()?;
     arrival.secure = true;
-    arrival.mapped = settings.client_certificates == ClientCertificates::Mapped;
     arrival.certificate = certificate;
     let layered = Layered::new(tcp, Some(session), None);
     Ok((Transport::Layered(Box::new(layered)), arrival))

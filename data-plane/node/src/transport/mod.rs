@@ -31,7 +31,7 @@ use tollway_websocket::{CloseCode, ReceiveError};
 
 pub use certificate::ClientCertificate;
 pub(crate) use crowd::Crowd;
-pub(crate) use handshake::{Arrival, open};
+pub(crate) use handshake::{Arrival, Mapping, open};
 use layered::Layered;
 pub use settings::{
     CertificateFiles, ClientCertificates, Handshake, TlsSettings, TlsVersion, WebSocketSettings,

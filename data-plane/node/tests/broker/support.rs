@@ -50,6 +50,9 @@ fn count_panics() {
 pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) address: SocketAddr,
+    /// Where websockets are served, when they are.
+    #[allow(dead_code, reason = "for the tests of transports")]
+    pub(crate) websocket: Option<SocketAddr>,
     pub(crate) operator: Signer,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
@@ -77,22 +80,28 @@ impl World {
         let server = Signer::generate(KeyKind::Server, random());
         let mut settings = BrokerSettings::new("node-1", server.public().to_string());
         adjust(&mut settings);
+        let free = || listener::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let websocket = settings.websocket.is_some().then(free);
+        let websocket_address = websocket
+            .as_ref()
+            .map(|listener| listener.local_addr().expect("bound"));
         let broker = Broker::new(settings);
         let operator = Signer::generate(KeyKind::Operator, random());
         let jwt = OperatorClaims::new(operator.public(), "test", now())
             .encode(&operator)
             .expect("encodes");
         broker.trust_set(Trust::from_operator_jwt(&jwt).expect("self-signed"), now());
-        let listener = listener::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = free();
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
         let serving = tokio::spawn({
             let (broker, stop) = (broker.clone(), stop.clone());
-            async move { broker.serve(listener, stop).await }
+            async move { broker.serve_with(listener, websocket, stop).await }
         });
         Self {
             broker,
             address,
+            websocket: websocket_address,
             operator,
             stop,
             serving,

@@ -23,7 +23,7 @@ pub use self::password::InvalidPassword;
 use self::password::Password;
 use super::refusals::Refusal;
 use super::user::{Origin, User};
-use crate::transport::ClientCertificate;
+use crate::transport::{ClientCertificate, Mapping};
 
 /// A user as a configuration lists it.
 #[derive(Debug, Clone)]
@@ -276,7 +276,7 @@ impl UserList {
         options: &ConnectOptions,
         nonce: &str,
         connection_type: ConnectionType,
-        certificate: Option<&ClientCertificate>,
+        mapping: Mapping<'_>,
     ) -> Result<Identified, Refusal> {
         if let Some(everybody) = &self.everybody {
             return Ok(Identified::As(everybody.clone()));
@@ -286,7 +286,13 @@ impl UserList {
             let user = self.keyed(options, nonce)?;
             return admissible(user, connection_type).map(Identified::As);
         }
-        if let Some(certificate) = certificate {
+        if let Mapping::By(certificate) = mapping {
+            let Some(certificate) = certificate else {
+                return Err(refusal(
+                    "certificate_missing",
+                    "the client came without a certificate",
+                ));
+            };
             let user = self.certified(certificate)?;
             return admissible(user, connection_type).map(Identified::As);
         }
