@@ -46,7 +46,7 @@ pub const TAIL_KEEP_MAX: usize = 4096;
 /// [`STEP_BYTES`] that are copied. More when a single account keeps the thread busy.
 pub const TURN_STEPS_SHARED: usize = 4096;
 /// See [`TURN_STEPS_SHARED`]. Longer turns send more messages with one system call.
-pub const TURN_STEPS_ALONE: usize = 16 * 1024;
+pub const TURN_STEPS_ALONE: usize = 32 * 1024;
 
 /// Bytes of a delivery that are one step.
 pub const STEP_BYTES: usize = 512;

@@ -21,6 +21,8 @@ use super::outbound::{Outbound, Pushed};
 #[derive(Default)]
 pub(crate) struct Staging {
     slots: Vec<Slot>,
+    /// Where the next receiver probably is: messages to the same receivers find them in the same order.
+    next: usize,
     /// Where in `slots` a receiver is, once there are more than a look along them would find quickly.
     index: HashMap<u64, usize, BuildHasherDefault<IdHasher>>,
     /// Bytes in all slots, roughly: what matters is that it is bounded.
@@ -181,12 +183,16 @@ impl Staging {
     }
 
     fn slot(&mut self, outbound: &Arc<Outbound>, side: impl FnOnce() -> Side) -> usize {
-        let found = if self.slots.len() <= SEARCHED_SLOTS_MAX {
-            self.slots.iter().position(|slot| slot.outbound.id == outbound.id)
+        let is_it = |slot: &Slot| slot.outbound.id == outbound.id;
+        let found = if self.slots.get(self.next).is_some_and(is_it) {
+            Some(self.next)
+        } else if self.slots.len() <= SEARCHED_SLOTS_MAX {
+            self.slots.iter().position(is_it)
         } else {
             self.index.get(&outbound.id).copied()
         };
         if let Some(slot) = found {
+            self.next = if slot + 1 < self.slots.len() { slot + 1 } else { 0 };
             return slot;
         }
         self.steps += RECEIVER_STEPS;
