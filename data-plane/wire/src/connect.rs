@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::error_text::ProtocolError;
 
@@ -95,8 +95,8 @@ impl ConnectOptions {
         Ok(())
     }
 
-    /// What has to hold before the client is authenticated; otherwise it is told so and the
-    /// connection is closed.
+    /// What has to hold before the client is authenticated, as [`check_user`](Self::check_user) has to
+    /// afterwards; otherwise it is told so and the connection is closed.
     pub fn check(&self) -> Result<(), ProtocolError> {
         if !matches!(self.protocol, 0 | 1) {
             return Err(ProtocolError::InvalidClientProtocol);
@@ -104,6 +104,11 @@ impl ConnectOptions {
         if self.account.as_ref().is_some_and(|account| !account.is_empty()) || self.new_account {
             return Err(ProtocolError::AuthorizationViolation);
         }
+        Ok(())
+    }
+
+    /// What has to hold of a client that is authenticated: nobody else is told.
+    pub fn check_user(&self) -> Result<(), ProtocolError> {
         if self.no_responders && !self.headers {
             return Err(ProtocolError::NoRespondersRequiresHeaders);
         }
@@ -111,8 +116,10 @@ impl ConnectOptions {
     }
 }
 
-/// What a `CONNECT` mentions. A key that is null counts as not mentioned.
-#[derive(Deserialize)]
+/// What a `CONNECT` mentions. A key that is null counts as not mentioned. Like stock servers this
+/// takes keys in any case, the last of several, and text that is not Unicode: clients in languages
+/// that do not check their strings send such names.
+#[derive(Default)]
 struct Mentioned {
     verbose: Option<bool>,
     pedantic: Option<bool>,
@@ -121,18 +128,105 @@ struct Mentioned {
     headers: Option<bool>,
     no_responders: Option<bool>,
     protocol: Option<i64>,
-    name: Option<String>,
-    lang: Option<String>,
-    version: Option<String>,
-    jwt: Option<String>,
-    sig: Option<String>,
-    nkey: Option<String>,
-    user: Option<String>,
-    pass: Option<String>,
-    auth_token: Option<String>,
-    proxy_sig: Option<String>,
-    account: Option<String>,
+    name: Option<Text>,
+    lang: Option<Text>,
+    version: Option<Text>,
+    jwt: Option<Text>,
+    sig: Option<Text>,
+    nkey: Option<Text>,
+    user: Option<Text>,
+    pass: Option<Text>,
+    auth_token: Option<Text>,
+    proxy_sig: Option<Text>,
+    account: Option<Text>,
     new_account: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for Mentioned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MentionedVisitor)
+    }
+}
+
+struct MentionedVisitor;
+
+impl<'de> Visitor<'de> for MentionedVisitor {
+    type Value = Mentioned;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the options of CONNECT")
+    }
+
+    /// `null` mentions nothing.
+    fn visit_unit<E>(self) -> Result<Mentioned, E> {
+        Ok(Mentioned::default())
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Mentioned, M::Error> {
+        /// Reads a value behind its key.
+        fn read<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
+            map: &mut M,
+            option: &mut Option<T>,
+        ) -> Result<(), M::Error> {
+            if let Some(value) = map.next_value::<Option<T>>()? {
+                *option = Some(value);
+            }
+            Ok(())
+        }
+        let mut found = Mentioned::default();
+        while let Some(Text(mut key)) = map.next_key()? {
+            key.make_ascii_lowercase();
+            match key.as_str() {
+                "verbose" => read(&mut map, &mut found.verbose)?,
+                "pedantic" => read(&mut map, &mut found.pedantic)?,
+                "tls_required" => read(&mut map, &mut found.tls_required)?,
+                "echo" => read(&mut map, &mut found.echo)?,
+                "headers" => read(&mut map, &mut found.headers)?,
+                "no_responders" => read(&mut map, &mut found.no_responders)?,
+                "protocol" => read(&mut map, &mut found.protocol)?,
+                "name" => read(&mut map, &mut found.name)?,
+                "lang" => read(&mut map, &mut found.lang)?,
+                "version" => read(&mut map, &mut found.version)?,
+                "jwt" => read(&mut map, &mut found.jwt)?,
+                "sig" => read(&mut map, &mut found.sig)?,
+                "nkey" => read(&mut map, &mut found.nkey)?,
+                "user" => read(&mut map, &mut found.user)?,
+                "pass" => read(&mut map, &mut found.pass)?,
+                "auth_token" => read(&mut map, &mut found.auth_token)?,
+                "proxy_sig" => read(&mut map, &mut found.proxy_sig)?,
+                "account" => read(&mut map, &mut found.account)?,
+                "new_account" => read(&mut map, &mut found.new_account)?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Text in which whatever is not Unicode was replaced.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As bytes, because those are not checked.
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
+        Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
+    }
 }
 
 impl Mentioned {
@@ -142,9 +236,9 @@ impl Mentioned {
                 *option = value;
             }
         }
-        fn set_some<T>(option: &mut Option<T>, mentioned: Option<T>) {
-            if mentioned.is_some() {
-                *option = mentioned;
+        fn set_some(option: &mut Option<String>, mentioned: Option<Text>) {
+            if let Some(Text(text)) = mentioned {
+                *option = Some(text);
             }
         }
         set(&mut options.verbose, self.verbose);
@@ -157,7 +251,11 @@ impl Mentioned {
         set_some(&mut options.name, self.name);
         set_some(&mut options.lang, self.lang);
         set_some(&mut options.version, self.version);
-        set_some(&mut options.jwt, self.jwt);
+        // Whoever reads it from a file may have sent the line end too.
+        let jwt = self
+            .jwt
+            .map(|Text(jwt)| Text(jwt.trim_end_matches(['\r', '\n']).into()));
+        set_some(&mut options.jwt, jwt);
         set_some(&mut options.sig, self.sig);
         set_some(&mut options.nkey, self.nkey);
         set_some(&mut options.user, self.user);
@@ -253,6 +351,29 @@ mod tests {
     }
 
     #[test]
+    fn json_is_read_as_stock_servers_read_it() {
+        let read = |json: &[u8]| ConnectOptions::parse(json).unwrap();
+        assert!(!read(br#"{"VERBOSE":false}"#).verbose, "keys in any case");
+        assert!(
+            !read(br#"{"verbose":true,"verbose":false}"#).verbose,
+            "the last one"
+        );
+        assert!(
+            !read(br#"{"verbose":false,"verbose":null}"#).verbose,
+            "null mentions nothing"
+        );
+        let name = |json: &[u8]| read(json).name.unwrap();
+        assert_eq!(name(b"{\"name\":\"a\xff\"}"), "a\u{fffd}");
+        assert!(name(br#"{"name":"a\ud800"}"#).starts_with("a\u{fffd}"));
+        assert_eq!(name(br#"{"name":"\u00e9\n"}"#), "\u{e9}\n");
+        assert_eq!(read(b"null"), ConnectOptions::default());
+        assert_eq!(
+            read(br#"{"jwt":"e30.e30.e30\n"}"#).jwt.as_deref(),
+            Some("e30.e30.e30")
+        );
+    }
+
+    #[test]
     fn a_further_connect_changes_only_what_it_mentions() {
         let mut options = ConnectOptions::parse(br#"{"verbose":false,"name":"a","headers":true}"#).unwrap();
         options.merge(br#"{"name":"b"}"#).unwrap();
@@ -290,10 +411,6 @@ mod tests {
         for (json, error) in [
             (r#"{"protocol":2}"#, ProtocolError::InvalidClientProtocol),
             (r#"{"protocol":-1}"#, ProtocolError::InvalidClientProtocol),
-            (
-                r#"{"no_responders":true}"#,
-                ProtocolError::NoRespondersRequiresHeaders,
-            ),
             (r#"{"account":"A"}"#, ProtocolError::AuthorizationViolation),
             (r#"{"new_account":true}"#, ProtocolError::AuthorizationViolation),
         ] {
@@ -304,7 +421,13 @@ mod tests {
             );
         }
         let empty = ConnectOptions::parse(br#"{"account":"","new_account":false}"#).unwrap();
-        assert_eq!(empty.check(), Ok(()));
+        assert_eq!((empty.check(), empty.check_user()), (Ok(()), Ok(())));
+        let headless = ConnectOptions::parse(br#"{"no_responders":true}"#).unwrap();
+        assert_eq!(headless.check(), Ok(()));
+        assert_eq!(
+            headless.check_user(),
+            Err(ProtocolError::NoRespondersRequiresHeaders)
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use memchr::memchr;
+use serde::de::IgnoredAny;
 
 use crate::bounds::{CONTROL_LINE_BYTES_DEFAULT, NUMBER_DIGITS_MAX, PAYLOAD_BYTES_DEFAULT, SID_BYTES_MAX};
 use crate::error_text::ProtocolError;
@@ -229,7 +230,12 @@ impl Decoder {
             }
             Verb::Ping => Op::Ping,
             Verb::Pong => Op::Pong,
-            Verb::Ok | Verb::Err | Verb::Info => Op::Ignored,
+            Verb::Ok => Op::Ignored,
+            Verb::Err => return Err(DecodeError::GivenUp),
+            Verb::Info => match is_json_object(trimmed(args.of(buf))) {
+                true => Op::Ignored,
+                false => return Err(wrong()),
+            },
         };
         Ok(Line::Complete(op, args.end + 1))
     }
@@ -309,6 +315,9 @@ pub enum DecodeError {
     /// `HPUB` from a client that did not set `headers` in `CONNECT`.
     #[error("message with headers, but the client did not say in CONNECT that it understands headers")]
     HeadersNotNegotiated,
+    /// The client sent `-ERR`: for it the conversation is over.
+    #[error("the client reported an error")]
+    GivenUp,
 }
 
 impl DecodeError {
@@ -319,7 +328,7 @@ impl DecodeError {
             Self::ConnectExpected => Some(ProtocolError::AuthorizationViolation),
             Self::ControlLineExceeded { .. } => Some(ProtocolError::MaximumControlLineExceeded),
             Self::PayloadExceeded { .. } => Some(ProtocolError::MaximumPayloadViolation),
-            Self::Arguments { .. } | Self::HeadersNotNegotiated => None,
+            Self::Arguments { .. } | Self::HeadersNotNegotiated | Self::GivenUp => None,
         }
     }
 }
@@ -349,6 +358,10 @@ fn finish<'a>(frame: Frame, buf: &'a [u8]) -> Result<Option<Op<'a>>, DecodeError
 
 fn subscribe<'a>(filter: &'a [u8], queue: Option<&'a [u8]>, sid: &'a [u8]) -> Option<Op<'a>> {
     (sid.len() <= SID_BYTES_MAX).then_some(Op::Subscribe { filter, queue, sid })
+}
+
+fn is_json_object(text: &[u8]) -> bool {
+    text.first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
 /// More than the most words any operation has, so that too many can be told.

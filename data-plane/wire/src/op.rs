@@ -36,6 +36,6 @@ pub enum Op<'a> {
         /// of zero and what is no number mean at once too, as in stock servers.
         max: Option<NonZeroU32>,
     },
-    /// `+OK`, `-ERR` or `INFO`, which mean nothing from a client and are no error either.
+    /// `+OK` or `INFO`, which mean nothing from a client and are no error either.
     Ignored,
 }

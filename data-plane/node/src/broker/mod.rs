@@ -243,6 +243,16 @@ impl Broker {
         census::subscriptions(&self.0, visit);
     }
 
+    /// Tells one client, if it understands that, to look for another node. False when there is none
+    /// with this number.
+    pub fn lame_duck(&self, client_id: u64) -> bool {
+        let outbounds = self.0.outbounds.lock();
+        let outbound = outbounds
+            .get(&client_id)
+            .filter(|outbound| !outbound.is_closing());
+        outbound.inspect(|outbound| outbound.order_lame_duck()).is_some()
+    }
+
     /// Totals of the node.
     pub fn stats(&self) -> NodeStats {
         let mut stats = self.0.counters.read();

@@ -90,7 +90,7 @@ pub(crate) struct Orders {
     pub(crate) close: Option<CloseReason>,
     /// The user, its permissions or limits changed.
     pub(crate) reload: bool,
-    /// Tell the client that the node is about to stop.
+    /// Tell the client to look for another node.
     pub(crate) lame_duck: bool,
 }
 
@@ -266,7 +266,7 @@ impl Outbound {
         self.signal.raise();
     }
 
-    /// Asks the owner to tell its client that the node is about to stop.
+    /// Asks the owner to tell its client to look for another node.
     pub(crate) fn order_lame_duck(&self) {
         self.state.lock().orders.lame_duck = true;
         self.signal.raise();

@@ -113,9 +113,9 @@ enum Reach {
 }
 
 /// Subjects that only servers may publish to.
-const RESERVED_SUBJECTS: [&[u8]; 2] = [b"_GR_.", b"$NRG."];
+const RESERVED_SUBJECTS: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$NRG."];
 /// Replies that would be taken for those of a service import, an acknowledgement, or a gateway.
-const RESERVED_REPLIES: [&[u8]; 3] = [b"_R_.", b"$JS.ACK.", b"_GR_."];
+const RESERVED_REPLIES: [&[u8]; 4] = [b"_R_.", b"$JS.ACK.", b"_GR_.", b"$GR."];
 
 impl Publisher {
     pub(crate) fn new(client: Arc<Client>) -> Self {
@@ -212,13 +212,13 @@ impl Publisher {
         }
         self.accepted.count(bytes);
         if let Sink::Socket(outbound) = &self.client.sink {
-            if self.client.verbose {
-                staging.control(outbound, encoder::ok);
-            }
             if self.client.pedantic && !is_literal_subject(message.subject) {
                 staging.control(outbound, |out| {
                     encoder::error(out, &ProtocolError::InvalidPublishSubject)
                 });
+            }
+            if self.client.verbose {
+                staging.control(outbound, encoder::ok);
             }
         }
         if known {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof};
+use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof, PublicKey};
 use tollway_subject::FilterBuf;
-use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
+use tollway_wire::{ConnectOptions, DecoderSettings, Info, Op, ProtocolError, encoder};
 
 use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX, SUBSCRIBE_STEPS};
 use super::card::Holder;
@@ -45,6 +45,8 @@ pub(crate) struct Session {
     asked: Option<Box<Asked>>,
     /// The login before, while its subscriptions end.
     leaving: Option<Leaving>,
+    /// What the client was told about the login before.
+    told: Option<(PublicKey, u32)>,
     ping_at: Instant,
     /// Something arrived since the last time it was looked at.
     heard: bool,
@@ -122,6 +124,7 @@ impl Session {
             login: None,
             asked: None,
             leaving: None,
+            told: None,
             heard: false,
             pings_unanswered: 0,
             timeout_changed: false,
@@ -296,10 +299,13 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    /// The node is about to stop: clients that understand it look for another.
+    /// The node is about to stop, or wants to be rid of this client: if it understands that, it looks
+    /// for another node.
     pub(crate) fn handle_lame_duck(&self, out: &mut Vec<u8>) {
         if self.login.is_some() && self.options.protocol >= 1 {
-            self.push_info(out);
+            let mut info = self.info();
+            info.lame_duck_mode = true;
+            encoder::info(out, &info);
         }
     }
 
@@ -392,7 +398,8 @@ impl Session {
         if let Some(arrival) = &self.arrival {
             arrival.show_cookies(&mut self.options);
         }
-        if self.login.is_some() {
+        if let Some(login) = &self.login {
+            self.told = login.told();
             // What was staged belongs to the account that is left now.
             self.flush(staging);
             while self.is_flushing() {
@@ -424,6 +431,9 @@ impl Session {
         }
         if self.enter(decoder)? == Progress::Unfinished {
             return ControlFlow::Continue(Progress::Unfinished);
+        }
+        if let Err(error) = self.options.check_user() {
+            return ControlFlow::Break(CloseReason::Told(error));
         }
         self.confirm(staging);
         DONE
@@ -513,10 +523,17 @@ impl Session {
             return;
         }
         login.introduced = true;
+        if self.told == login.told() {
+            return;
+        }
         staging.control(&self.outbound.clone(), |out| self.push_info(out));
     }
 
     fn push_info(&self, out: &mut Vec<u8>) {
+        encoder::info(out, &self.info());
+    }
+
+    fn info(&self) -> Info {
         let mut info = self.introduction.info(&self.shared, self.arrival.as_deref());
         if let Some(login) = &self.login {
             info.max_payload = login.limits.payload_bytes;
@@ -527,7 +544,7 @@ impl Session {
                 info.auth_required = authority.knows_users();
             }
         }
-        encoder::info(out, &info);
+        info
     }
 
     fn confirm(&self, staging: &mut Staging) {
@@ -565,6 +582,12 @@ impl Drop for Session {
 }
 
 impl Login {
+    /// What the INFO after the first PONG said, if it was sent.
+    fn told(&self) -> Option<(PublicKey, u32)> {
+        let said = (self.client.account.key, self.limits.payload_bytes);
+        self.introduced.then_some(said)
+    }
+
     fn subscribe(
         &mut self,
         filter: &[u8],

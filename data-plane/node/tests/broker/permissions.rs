@@ -101,14 +101,14 @@ async fn subjects_of_servers_are_refused_to_everybody() {
     let world = World::start().await;
     let user = world.account().user();
     let mut raw = world.client(&user).await;
-    for subject in ["_GR_.x", "$NRG.x"] {
+    for subject in ["_GR_.x", "$GR.x", "$NRG.x"] {
         raw.send(format!("PUB {subject} 0\r\n\r\nPING\r\n")).await;
         raw.expect(format!(
             "-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\nPONG\r\n"
         ))
         .await;
     }
-    for reply in ["_R_.x", "$JS.ACK.x", "_GR_.x"] {
+    for reply in ["_R_.x", "$JS.ACK.x", "_GR_.x", "$GR.x"] {
         raw.send(format!("PUB a {reply} 0\r\n\r\nPING\r\n")).await;
         raw.expect(format!(
             "-ERR 'Permissions Violation for Publish with Reply of \"{reply}\"'\r\nPONG\r\n"

@@ -75,7 +75,7 @@ async fn absent_options_are_verbose_and_pedantic() {
         json!({"jwt": user.jwt, "sig": sig})
     ))
     .await;
-    raw.expect("+OK\r\n+OK\r\n-ERR 'Invalid Publish Subject'\r\nPONG\r\n")
+    raw.expect("+OK\r\n-ERR 'Invalid Publish Subject'\r\n+OK\r\nPONG\r\n")
         .await;
 }
 
@@ -87,7 +87,7 @@ async fn verbs_are_read_in_any_case_with_blanks_tabs_and_bare_line_feeds() {
     raw.send("sub\ta  1\npUb a\t\t2\r\nhi\r\nping\n").await;
     raw.expect("MSG a 1 2\r\nhi\r\nPONG\r\n").await;
     // What only servers say is ignored.
-    raw.send("+OK\r\n-ERR 'x'\r\nINFO {}\r\nPONG\r\n").await;
+    raw.send("+OK\r\nINFO {}\r\nPONG\r\n").await;
     raw.sync().await;
 }
 
@@ -352,4 +352,63 @@ async fn a_second_connect_logs_in_again_and_drops_the_subscriptions() {
     assert_eq!(world.live(&b).connections, 1);
     assert_eq!(world.meters(&a).messages_in, 0);
     assert_eq!(world.meters(&b).messages_in, 2);
+}
+
+#[tokio::test]
+async fn a_second_connect_is_introduced_again_only_when_something_is_different() {
+    let world = World::start().await;
+    let account = world.account();
+    let user = account.user();
+    let mut raw = world.client(&user).await;
+    raw.connect(&user, json!({"verbose": true})).await;
+    raw.send("PING\r\nPING\r\n").await;
+    raw.expect("+OK\r\nPONG\r\nPONG\r\n").await;
+
+    // Credentials are forgotten once they have served.
+    raw.send("CONNECT {\"verbose\":false}\r\n").await;
+    raw.expect_end("-ERR 'Authorization Violation'\r\n").await;
+}
+
+#[tokio::test]
+async fn a_pedantic_client_hears_of_the_subject_before_it_is_told_ok() {
+    let world = World::start().await;
+    let user = world.account().user();
+    let mut raw = world.client(&user).await;
+    raw.connect(&user, json!({"verbose": true, "pedantic": true}))
+        .await;
+    raw.send("PUB a..b 0\r\n\r\nPING\r\n").await;
+    raw.expect("+OK\r\n-ERR 'Invalid Publish Subject'\r\n+OK\r\nPONG\r\n")
+        .await;
+}
+
+#[tokio::test]
+async fn options_are_read_in_any_case_and_strangers_do_not_hear_what_is_wrong_with_them() {
+    let world = World::start().await;
+    let user = world.account().user();
+    let mut raw = world.greeted().await;
+    let line = raw.connect_line(&user, json!({"protocol": 0, "VERBOSE": true}));
+    raw.send(line.replace("\"verbose\":false,", "")).await;
+    raw.expect("+OK\r\n").await;
+
+    let mut stranger = world.greeted().await;
+    stranger.send("CONNECT {\"no_responders\":true}\r\n").await;
+    stranger.expect_end("-ERR 'Authorization Violation'\r\n").await;
+}
+
+#[tokio::test]
+async fn one_client_can_be_told_to_look_for_another_node() {
+    let world = World::start().await;
+    let user = world.account().user();
+    let mut raw = world.greeted().await;
+    raw.connect(&user, json!({})).await;
+    raw.send("PING\r\n").await;
+    raw.expect("PONG\r\n").await;
+    let number = raw.info().await["client_id"].as_u64().expect("a number");
+    let mut other = world.client(&user).await;
+    assert!(world.broker.lame_duck(number));
+    let info = raw.info().await;
+    assert_eq!((&info["ldm"], &info["client_id"]), (&json!(true), &json!(number)));
+    raw.sync().await;
+    other.sync().await;
+    assert!(!world.broker.lame_duck(number + 1000));
 }
