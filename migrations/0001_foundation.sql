@@ -55,6 +55,10 @@ CREATE TABLE organization (
     display_name  text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
     -- The platform's own organization holds the system account and is in no list.
     is_platform   boolean NOT NULL DEFAULT false,
+    -- How much it may have; the platform grants more, or less.
+    accounts_quota    bigint NOT NULL DEFAULT 100 CHECK (accounts_quota >= 0),
+    users_quota       bigint NOT NULL DEFAULT 10000 CHECK (users_quota >= 0),
+    api_tokens_quota  bigint NOT NULL DEFAULT 200 CHECK (api_tokens_quota >= 0),
     created_at    timestamptz NOT NULL,
     -- The row stays for the ledger of what its accounts used; its keys and tokens go.
     deleted_at    timestamptz
@@ -411,7 +415,7 @@ GRANT SELECT (id, name, epoch, revision, applied_epoch, applied_revision) ON cel
 
 -- Whoever serves looks whether the schema is its release's; the table is the migrator's.
 GRANT SELECT ON _sqlx_migrations TO app_system;
-GRANT SELECT, INSERT, UPDATE (deleted_at) ON organization TO app_system;
+GRANT SELECT, INSERT, UPDATE (deleted_at, accounts_quota, users_quota, api_tokens_quota) ON organization TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON data_key TO app_system;
 GRANT SELECT, INSERT, UPDATE (last_used_at), DELETE ON api_token TO app_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_link, session TO app_system;

@@ -37,7 +37,9 @@ pub use account::{
 pub use api_token::{ApiToken, ApiTokenWithSecret, NewApiToken};
 pub use cell::{Cell, CellNode, CellRefusal, CellUpdateRefusal, EnrolmentToken, NewCell, NewEnrolmentToken};
 pub use error_code::{ErrorCode, ErrorCodes};
-pub use organization::{NewOrganization, Organization};
+pub use organization::{
+    NewOrganization, Organization, OrganizationQuotas, OrganizationQuotasChange, UpdateOrganization,
+};
 pub use page::Page;
 pub use problem::{FieldError, PROBLEM_MEDIA_TYPE, Problem};
 pub use problem_code::ProblemCode;

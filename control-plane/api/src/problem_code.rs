@@ -81,6 +81,9 @@ problem_codes! {
     /// The user or the account has as many credentials as it may have.
     TooManyCredentials = "too_many_credentials", 409, "There are too many credentials",
         "Revoke credentials that the user no longer needs; issue with `lifetime_seconds`, so that they end by themselves.";
+    /// The organization has as many of something as it may have.
+    QuotaExceeded = "quota_exceeded", 409, "The organization has as many as it may have",
+        "Delete what is not needed any more, or ask whoever runs the platform to raise the quota that `detail` names.";
     /// There is no cell in which the account could live.
     NoCell = "no_cell", 409, "There is no cell to place the account in",
         "No cell has a node that serves. Let a node join a cell; platform administrators may also name a cell that waits for one.";

@@ -50,6 +50,8 @@ actions! {
     OrganizationCreate = "organization.create", Platform;
     /// List all organizations.
     OrganizationList = "organization.list", Platform;
+    /// Grant an organization other quotas.
+    OrganizationGrant = "organization.grant", Platform;
     /// Delete an organization without accounts.
     OrganizationDelete = "organization.delete", Platform;
     /// See an organization's name.

@@ -4,11 +4,12 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use tollway_model::{
     Account, AccountCell, AccountId, AccountKey, AccountLimits, AccountLive, AccountRef, AccountStage,
-    CellId, Name, OrganizationId, Page, PageRequest, SuspendedBy, UserKey,
+    CellId, Name, OrganizationId, Page, PageRequest, Quota, SuspendedBy, UserKey,
 };
 use uuid::Uuid;
 
 use crate::error::{DatastoreError, failed_to};
+use crate::quota::{QuotaExceeded, QuotaReserveError};
 use crate::row::Reader;
 use crate::{SystemTx, TenantTx};
 
@@ -82,9 +83,22 @@ pub enum AccountInsertError {
     /// The organization was deleted.
     #[error("the organization was deleted")]
     OrganizationGone,
+    /// The organization has as many accounts as it may have.
+    #[error(transparent)]
+    QuotaExceeded(QuotaExceeded),
     /// The database did not do its part.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
+}
+
+impl From<QuotaReserveError> for AccountInsertError {
+    fn from(error: QuotaReserveError) -> Self {
+        match error {
+            QuotaReserveError::Exceeded(exceeded) => Self::QuotaExceeded(exceeded),
+            QuotaReserveError::OrganizationGone => Self::OrganizationGone,
+            QuotaReserveError::Datastore(error) => Self::Datastore(error),
+        }
+    }
 }
 
 /// Where an account is, for callers that may enter every organization.
@@ -160,9 +174,7 @@ fn id_and_key(account: &AccountRef) -> (Option<Uuid>, Option<&str>) {
 impl TenantTx {
     /// Creates an account, and keeps the organization from being deleted meanwhile.
     pub async fn account_insert(&mut self, new: &NewAccount) -> Result<Account, AccountInsertError> {
-        if !self.organization_hold().await? {
-            return Err(AccountInsertError::OrganizationGone);
-        }
+        self.quota_reserve(Quota::Accounts).await?;
         let organization = self.organization().uuid();
         let inserted = sqlx::query(
             "INSERT INTO account (

@@ -3,9 +3,10 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use time::OffsetDateTime;
 use tollway_authz::{Actor, Principal};
-use tollway_model::{ApiToken, ApiTokenId, Label, OrganizationId, Page, PageRequest, Role};
+use tollway_model::{ApiToken, ApiTokenId, Label, OrganizationId, Page, PageRequest, Quota, Role};
 
 use crate::error::{DatastoreError, failed_to};
+use crate::quota::{QuotaExceeded, QuotaReserveError};
 use crate::row::Reader;
 use crate::{AuthTx, SystemTx, TenantTx};
 
@@ -24,6 +25,30 @@ pub struct NewApiToken {
     pub created_at: OffsetDateTime,
     /// When it ends by itself; `None` when it does not.
     pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Why an API token was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiTokenInsertError {
+    /// The organization is not there, or was deleted.
+    #[error("the organization was deleted")]
+    OrganizationGone,
+    /// The organization has as many tokens as it may have.
+    #[error(transparent)]
+    QuotaExceeded(QuotaExceeded),
+    /// The database did not do its part.
+    #[error(transparent)]
+    Datastore(#[from] DatastoreError),
+}
+
+impl From<QuotaReserveError> for ApiTokenInsertError {
+    fn from(error: QuotaReserveError) -> Self {
+        match error {
+            QuotaReserveError::Exceeded(exceeded) => Self::QuotaExceeded(exceeded),
+            QuotaReserveError::OrganizationGone => Self::OrganizationGone,
+            QuotaReserveError::Datastore(error) => Self::Datastore(error),
+        }
+    }
 }
 
 fn api_token_from_row(row: &PgRow) -> Result<ApiToken, DatastoreError> {
@@ -66,9 +91,10 @@ async fn api_token_insert_in_tx(
 
 impl TenantTx {
     /// Stores a token of the organization; the role must be one of an organization.
-    pub async fn api_token_insert(&mut self, new: &NewApiToken) -> Result<ApiToken, DatastoreError> {
+    pub async fn api_token_insert(&mut self, new: &NewApiToken) -> Result<ApiToken, ApiTokenInsertError> {
+        self.quota_reserve(Quota::ApiTokens).await?;
         let organization = self.organization();
-        api_token_insert_in_tx(self.connection(), Some(organization), new).await
+        Ok(api_token_insert_in_tx(self.connection(), Some(organization), new).await?)
     }
 
     /// Tokens of the organization, in the order of their creation.

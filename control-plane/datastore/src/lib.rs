@@ -56,6 +56,7 @@ mod organization;
 mod organization_share;
 mod overview;
 mod private_cluster;
+mod quota;
 mod row;
 mod schema;
 mod session;
@@ -68,7 +69,7 @@ mod user;
 pub use account::{AccountInsertError, AccountLocation, AccountSeeds, NewAccount, NewSystemAccount};
 pub use account_document::{NewDocument, PublishError};
 pub use account_live::LiveRow;
-pub use api_token::NewApiToken;
+pub use api_token::{ApiTokenInsertError, NewApiToken};
 pub use audit::NewAuditEvent;
 pub use bounds::{
     ISSUANCES_PER_ACCOUNT_MAX, ISSUANCES_PER_USER_MAX, NODE_SILENCE_MAX, POOL_CONNECTIONS,
@@ -91,6 +92,7 @@ pub use node::{Hello, NewNode, NodeAdmitError};
 pub use operator::OperatorRecord;
 pub use organization::{NewOrganization, OrganizationDeleteError, OrganizationInsertError};
 pub use private_cluster::{PRIVATE_CLUSTER_OWNER, PrivateClusterError, private_cluster_prepare};
+pub use quota::QuotaExceeded;
 pub use session::{AuthenticatedSession, NewSession, NewSignInLink, SessionEntry};
 pub use transaction::{AuthTx, SystemTx, TenantTx};
 pub use usage::UsageStored;

@@ -3,7 +3,10 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
-use tollway_model::{DisplayName, Name, Organization, OrganizationId, Page, PageRequest};
+use tollway_model::{
+    DisplayName, Name, Organization, OrganizationId, OrganizationQuotas, OrganizationQuotasChange, Page,
+    PageRequest,
+};
 
 use crate::bounds::ACCOUNTS_NAMED_MAX;
 use crate::error::{DatastoreError, failed_to};
@@ -67,7 +70,16 @@ fn organization_from_row(row: &PgRow) -> Result<Organization, DatastoreError> {
         name: row.parse("name")?,
         display_name: row.parse("display_name")?,
         is_platform: row.get("is_platform")?,
+        quotas: quotas_from_row(&row)?,
         created_at: row.get("created_at")?,
+    })
+}
+
+pub(crate) fn quotas_from_row(row: &Reader<'_>) -> Result<OrganizationQuotas, DatastoreError> {
+    Ok(OrganizationQuotas {
+        accounts: row.small_count("accounts_quota")?,
+        users: row.small_count("users_quota")?,
+        api_tokens: row.small_count("api_tokens_quota")?,
     })
 }
 
@@ -77,7 +89,8 @@ impl TenantTx {
     pub async fn organization_get(&mut self) -> Result<Option<Organization>, DatastoreError> {
         let organization = self.organization().uuid();
         sqlx::query(
-            "SELECT id, name, display_name, is_platform, created_at
+            "SELECT
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota
              FROM organization
              WHERE id = $1
                AND deleted_at IS NULL
@@ -89,25 +102,6 @@ impl TenantTx {
         .map_err(failed_to("read the organization"))?
         .map(|row| organization_from_row(&row))
         .transpose()
-    }
-
-    /// Keeps the organization from being deleted until this transaction ends. `false` when it was before,
-    /// and for the platform's own.
-    pub(crate) async fn organization_hold(&mut self) -> Result<bool, DatastoreError> {
-        let organization = self.organization().uuid();
-        let held = sqlx::query(
-            "SELECT id
-             FROM organization
-             WHERE id = $1
-               AND deleted_at IS NULL
-               AND NOT is_platform
-             FOR KEY SHARE",
-        )
-        .bind(organization)
-        .fetch_optional(self.connection())
-        .await
-        .map_err(failed_to("hold the organization"))?;
-        Ok(held.is_some())
     }
 }
 
@@ -121,7 +115,8 @@ impl SystemTx {
             "INSERT INTO organization (id, name, display_name, is_platform, created_at)
              VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING
-             RETURNING id, name, display_name, is_platform, created_at",
+             RETURNING
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota",
         )
         .bind(new.id.uuid())
         .bind(new.name.as_str())
@@ -145,7 +140,8 @@ impl SystemTx {
         id: OrganizationId,
     ) -> Result<Option<Organization>, DatastoreError> {
         sqlx::query(
-            "SELECT id, name, display_name, is_platform, created_at
+            "SELECT
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota
              FROM organization
              WHERE id = $1
                AND deleted_at IS NULL",
@@ -164,7 +160,8 @@ impl SystemTx {
         name: &Name,
     ) -> Result<Option<Organization>, DatastoreError> {
         sqlx::query(
-            "SELECT id, name, display_name, is_platform, created_at
+            "SELECT
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota
              FROM organization
              WHERE name = $1
                AND deleted_at IS NULL",
@@ -180,7 +177,8 @@ impl SystemTx {
     /// The platform's own organization; `None` before the first start.
     pub async fn organization_platform_get(&mut self) -> Result<Option<Organization>, DatastoreError> {
         sqlx::query(
-            "SELECT id, name, display_name, is_platform, created_at
+            "SELECT
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota
              FROM organization
              WHERE is_platform",
         )
@@ -197,7 +195,8 @@ impl SystemTx {
         page: &PageRequest<OrganizationId>,
     ) -> Result<Page<Organization, OrganizationId>, DatastoreError> {
         let rows = sqlx::query(
-            "SELECT id, name, display_name, is_platform, created_at
+            "SELECT
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota
              FROM organization
              WHERE deleted_at IS NULL
                AND NOT is_platform
@@ -217,6 +216,34 @@ impl SystemTx {
         Ok(Page::from_rows(organizations, page, |organization| {
             organization.id
         }))
+    }
+
+    /// Grants an organization other quotas; `None` when it is not there. What it has beyond them, it keeps.
+    pub async fn organization_quotas_set(
+        &mut self,
+        id: OrganizationId,
+        change: &OrganizationQuotasChange,
+    ) -> Result<Option<Organization>, DatastoreError> {
+        sqlx::query(
+            "UPDATE organization
+             SET accounts_quota = coalesce($2, accounts_quota),
+                 users_quota = coalesce($3, users_quota),
+                 api_tokens_quota = coalesce($4, api_tokens_quota)
+             WHERE id = $1
+               AND deleted_at IS NULL
+               AND NOT is_platform
+             RETURNING
+                 id, name, display_name, is_platform, created_at, accounts_quota, users_quota, api_tokens_quota",
+        )
+        .bind(id.uuid())
+        .bind(change.accounts.map(i64::from))
+        .bind(change.users.map(i64::from))
+        .bind(change.api_tokens.map(i64::from))
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("change the organization's quotas"))?
+        .map(|row| organization_from_row(&row))
+        .transpose()
     }
 
     /// Deletes an organization without accounts: its tokens, sessions and data key go at once, its name

@@ -3,10 +3,11 @@
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use time::OffsetDateTime;
-use tollway_model::{AccountId, Name, OrganizationId, Page, PageRequest, Permissions, User, UserId};
+use tollway_model::{AccountId, Name, OrganizationId, Page, PageRequest, Permissions, Quota, User, UserId};
 
 use crate::TenantTx;
 use crate::error::{DatastoreError, failed_to};
+use crate::quota::{QuotaExceeded, QuotaReserveError};
 use crate::row::Reader;
 
 /// A user to be.
@@ -36,9 +37,22 @@ pub enum UserInsertError {
     /// The account is not there, or was deleted.
     #[error("there is no such account")]
     AccountNotFound,
+    /// The organization has as many users as it may have.
+    #[error(transparent)]
+    QuotaExceeded(QuotaExceeded),
     /// The database did not do its part.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
+}
+
+impl From<QuotaReserveError> for UserInsertError {
+    fn from(error: QuotaReserveError) -> Self {
+        match error {
+            QuotaReserveError::Exceeded(exceeded) => Self::QuotaExceeded(exceeded),
+            QuotaReserveError::OrganizationGone => Self::AccountNotFound,
+            QuotaReserveError::Datastore(error) => Self::Datastore(error),
+        }
+    }
 }
 
 fn user_from_row(row: &PgRow) -> Result<User, DatastoreError> {
@@ -57,6 +71,7 @@ fn user_from_row(row: &PgRow) -> Result<User, DatastoreError> {
 impl TenantTx {
     /// Creates a user, and keeps its account from being deleted meanwhile.
     pub async fn user_insert(&mut self, new: &NewUser) -> Result<User, UserInsertError> {
+        self.quota_reserve(Quota::Users).await?;
         if !self.account_hold(new.account_id).await? {
             return Err(UserInsertError::AccountNotFound);
         }

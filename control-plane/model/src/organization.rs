@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::{DisplayName, Name, OrganizationId};
+use crate::{DisplayName, Name, OrganizationId, OrganizationQuotas};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Organization {
     pub display_name: DisplayName,
     /// The platform's own organization: it holds the system account and is in no list.
     pub is_platform: bool,
+    /// How much it may have.
+    pub quotas: OrganizationQuotas,
     /// When it was created.
     pub created_at: OffsetDateTime,
 }

@@ -333,6 +333,7 @@ async fn open(
 /// Makes the token with which the first person calls the API.
 async fn make_first_token(
     tx: &mut SystemTx,
+    kek: &KeyEncryptionKey,
     folder: &DataFolder,
     now: OffsetDateTime,
 ) -> Result<(), BootstrapError> {
@@ -369,4 +370,3 @@ fn event(target: &str, detail: serde_json::Value, now: OffsetDateTime) -> NewAud
         at: now,
     }
 }
-    kek: &KeyEncryptionKey,

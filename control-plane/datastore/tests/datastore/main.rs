@@ -13,6 +13,7 @@ mod migrate;
 mod nodes;
 mod organizations;
 mod overview;
+mod quotas;
 mod signals;
 mod tenancy;
 mod usage;

@@ -420,7 +420,7 @@ async fn functions_with_borrowed_rights_belong_to_app_system_and_fix_their_searc
         .await
         .unwrap();
     let rows = rows.fetch_all(&mut superuser).await.unwrap();
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 7);
     for row in rows {
         let (name, owner, config, open): (String, String, String, bool) =
             (row.get(0), row.get(1), row.get(2), row.get(3));

@@ -266,6 +266,7 @@ impl From<AccountInsertError> for AppError {
             AccountInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
                 .with_detail(error.to_string())
                 .into(),
+            AccountInsertError::QuotaExceeded(exceeded) => exceeded.into(),
             AccountInsertError::OrganizationGone => ProblemCode::NotFound.into(),
             AccountInsertError::Datastore(error) => error.into(),
         }

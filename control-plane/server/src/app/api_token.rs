@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::Action;
-use tollway_datastore::NewApiToken;
+use tollway_datastore::{ApiTokenInsertError, NewApiToken};
 use tollway_model::{ApiTokenId, Role};
 
 use super::{AppError, OpContext, PageParams, error::invalid_text, issuance::lifetime};
@@ -84,4 +84,14 @@ pub async fn delete(op: &OpContext, organization: &str, token: &str) -> Result<(
     tx.audit_append(&op.audit(Action::ApiTokenDelete, token, json!({})))
         .await?;
     Ok(tx.commit().await?)
+}
+
+impl From<ApiTokenInsertError> for AppError {
+    fn from(error: ApiTokenInsertError) -> Self {
+        match error {
+            ApiTokenInsertError::OrganizationGone => ProblemCode::NotFound.into(),
+            ApiTokenInsertError::QuotaExceeded(exceeded) => exceeded.into(),
+            ApiTokenInsertError::Datastore(error) => error.into(),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::{AppError, OpContext};
 pub(crate) fn action_of(operation: &str) -> Option<Action> {
     Some(match operation {
         "CreateOrganization" => Action::OrganizationCreate,
+        "UpdateOrganization" => Action::OrganizationGrant,
         "CreateApiToken" => Action::ApiTokenCreate,
         "CreateAccount" => Action::AccountCreate,
         "UpdateAccount" => Action::AccountUpdate,

@@ -3,8 +3,10 @@
 use serde_json::json;
 use tollway_api::{self as api, Problem, ProblemCode};
 use tollway_authz::{Action, authorize};
-use tollway_datastore::{NewOrganization, OrganizationDeleteError, OrganizationInsertError, WrappedDataKey};
-use tollway_model::{DisplayName, Name, OrganizationId};
+use tollway_datastore::{
+    NewOrganization, OrganizationDeleteError, OrganizationInsertError, QuotaExceeded, WrappedDataKey,
+};
+use tollway_model::{DisplayName, Name, OrganizationId, OrganizationQuotasChange};
 
 use super::{
     AppError, OpContext, PageParams,
@@ -70,6 +72,27 @@ pub async fn list(op: &OpContext, page: PageParams) -> Result<api::Page<api::Org
     Ok(tx.organization_list(&page).await?.into())
 }
 
+/// Grants an organization other quotas. For platform admins.
+pub async fn update(
+    op: &OpContext,
+    organization: &str,
+    change: api::UpdateOrganization,
+) -> Result<api::Organization, AppError> {
+    let scope = op.authorize_platform(Action::OrganizationGrant)?;
+    let id: OrganizationId = organization.parse().map_err(|_| ProblemCode::NotFound)?;
+    let change = OrganizationQuotasChange::from(change.quotas)
+        .check()
+        .map_err(|fields| Problem::invalid_fields("quotas", fields))?;
+    let mut tx = op.app().datastore().begin_system(&scope).await?;
+    let changed = tx.organization_quotas_set(id, &change).await?;
+    let organization = api::Organization::from(changed.ok_or(ProblemCode::NotFound)?);
+    let detail = json!({ "quotas": organization.quotas });
+    tx.audit_append(Some(id), &op.audit(Action::OrganizationGrant, id, detail))
+        .await?;
+    tx.commit().await?;
+    Ok(organization)
+}
+
 /// Deletes an organization without accounts. For platform admins.
 pub async fn delete(op: &OpContext, organization: &str) -> Result<(), AppError> {
     let scope = op.authorize_platform(Action::OrganizationDelete)?;
@@ -90,6 +113,17 @@ impl From<OrganizationInsertError> for AppError {
                 .into(),
             OrganizationInsertError::Datastore(error) => error.into(),
         }
+    }
+}
+
+impl From<QuotaExceeded> for AppError {
+    fn from(exceeded: QuotaExceeded) -> Self {
+        let quota = exceeded.quota;
+        Problem::new(ProblemCode::QuotaExceeded)
+            .with_detail(format!(
+                "{exceeded}; a platform admin can raise the quota `{quota}` of the organization"
+            ))
+            .into()
     }
 }
 

@@ -121,6 +121,7 @@ impl From<UserInsertError> for AppError {
             UserInsertError::NameTaken { .. } => Problem::new(ProblemCode::NameTaken)
                 .with_detail(error.to_string())
                 .into(),
+            UserInsertError::QuotaExceeded(exceeded) => exceeded.into(),
             UserInsertError::AccountNotFound => ProblemCode::NotFound.into(),
             UserInsertError::Datastore(error) => error.into(),
         }

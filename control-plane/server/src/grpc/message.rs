@@ -35,6 +35,11 @@ pub(super) fn organization(organization: api::Organization) -> v1::Organization 
         id: organization.id,
         name: organization.name,
         display_name: organization.display_name,
+        quotas: Some(v1::OrganizationQuotas {
+            accounts: organization.quotas.accounts,
+            users: organization.quotas.users,
+            api_tokens: organization.quotas.api_tokens,
+        }),
         created_at: Some(timestamp(organization.created_at)),
     }
 }

@@ -55,6 +55,23 @@ impl OrganizationService for Api {
         )
     }
 
+    async fn update_organization(
+        &self,
+        request: Request<v1::UpdateOrganizationRequest>,
+    ) -> Result<Response<v1::Organization>, Status> {
+        let (op, m) = self.enter(request).await?;
+        let quotas = m.quotas.unwrap_or_default();
+        let change = api::UpdateOrganization {
+            quotas: api::OrganizationQuotasChange {
+                accounts: quotas.accounts,
+                users: quotas.users,
+                api_tokens: quotas.api_tokens,
+            },
+        };
+        let updated = organization::update(&op, &m.organization, change).await;
+        answer(&op, updated.map(message::organization))
+    }
+
     async fn delete_organization(
         &self,
         request: Request<v1::DeleteOrganizationRequest>,

@@ -57,9 +57,10 @@ fn grpc_code(code: ProblemCode) -> Code {
         | ProblemCode::RequestRefused => Code::FailedPrecondition,
         ProblemCode::Internal => Code::Internal,
         ProblemCode::DatabaseUnavailable | ProblemCode::CellAway => Code::Unavailable,
-        ProblemCode::Overloaded | ProblemCode::TooManyCalls | ProblemCode::TooManyCredentials => {
-            Code::ResourceExhausted
-        }
+        ProblemCode::Overloaded
+        | ProblemCode::QuotaExceeded
+        | ProblemCode::TooManyCalls
+        | ProblemCode::TooManyCredentials => Code::ResourceExhausted,
         ProblemCode::NotAppliedYet | ProblemCode::DeadlineExceeded => Code::DeadlineExceeded,
     }
 }

@@ -70,6 +70,13 @@ const TABLE: &[Row] = &[
         met: [U, U, Y, Y, Y, Y, Y, N],
     },
     Row {
+        operation: "UpdateOrganization",
+        method: Method::PATCH,
+        path: "/v1/organizations/{organization}",
+        body: || json!({ "quotas": { "accounts": 7 } }),
+        met: [U, U, Y, F, F, F, F, F],
+    },
+    Row {
         operation: "DeleteOrganization",
         method: Method::DELETE,
         path: "/v1/organizations/{organization}",

@@ -60,6 +60,15 @@ pub(crate) async fn call(
         "GetOrganization" => {
             call!(OrganizationServiceClient.get_organization(v1::GetOrganizationRequest { organization }))
         }
+        "UpdateOrganization" => call!(OrganizationServiceClient.update_organization(
+            v1::UpdateOrganizationRequest {
+                organization,
+                quotas: Some(v1::OrganizationQuotasChange {
+                    users: Some(7),
+                    ..Default::default()
+                }),
+            }
+        )),
         "DeleteOrganization" => {
             call!(
                 OrganizationServiceClient.delete_organization(v1::DeleteOrganizationRequest { organization })

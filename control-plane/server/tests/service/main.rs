@@ -26,6 +26,7 @@ mod node;
 mod overtaken;
 mod pages;
 mod platform_organization;
+mod quotas;
 mod rejections;
 mod request_ids;
 mod restore;

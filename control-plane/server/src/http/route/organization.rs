@@ -1,7 +1,7 @@
 //! `/v1/organizations`
 
 use axum::{Json, http::StatusCode};
-use tollway_api::{NewOrganization, Organization, Page};
+use tollway_api::{NewOrganization, Organization, Page, UpdateOrganization};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
-        .routes(routes!(get, delete))
+        .routes(routes!(get, update, delete))
 }
 
 /// Creates an organization. For platform admins.
@@ -54,6 +54,21 @@ async fn get(
     PathParams(organization): PathParams<String>,
 ) -> Result<Json<Organization>, ProblemResponse> {
     Ok(Json(organization::get(&op, &organization).await?))
+}
+
+/// Grants an organization other quotas. For platform admins.
+#[utoipa::path(
+    patch, path = "/v1/organizations/{organization}", operation_id = "UpdateOrganization", tag = "organizations",
+    params(("organization" = String, Path, description = "Id of the organization")),
+    request_body = UpdateOrganization,
+    responses((status = 200, description = "The changed organization", body = Organization), Problems)
+)]
+async fn update(
+    Op(op): Op,
+    PathParams(organization): PathParams<String>,
+    JsonBody(change): JsonBody<UpdateOrganization>,
+) -> Result<Json<Organization>, ProblemResponse> {
+    Ok(Json(organization::update(&op, &organization, change).await?))
 }
 
 /// Deletes an organization. Refused while it has accounts. For platform admins.
