@@ -73,6 +73,8 @@ pub const NODE_OUTBOX_MESSAGES_MAX: usize = 32;
 pub const NODE_REQUESTS_MAX: usize = 256;
 /// Of these, requests into one account: a service that does not answer holds up nobody else's.
 pub const NODE_REQUESTS_PER_ACCOUNT_MAX: usize = 16;
+/// Requests into accounts of one organization, however many it has.
+pub const NODE_REQUESTS_PER_ORGANIZATION_MAX: usize = NODE_REQUESTS_MAX / 4;
 /// Rows of one usage report; a node sends several reports when it has more.
 pub const USAGE_REPORT_ROWS_MAX: usize = 5_000;
 /// Accounts of one live report.
@@ -179,7 +181,9 @@ const _: () = assert!(
     "an account's document must fit when everything that was issued is revoked"
 );
 const _: () = assert!(
-    NODE_REQUESTS_PER_ACCOUNT_MAX * 4 <= NODE_REQUESTS_MAX,
+    NODE_REQUESTS_PER_ACCOUNT_MAX * 4 <= NODE_REQUESTS_PER_ORGANIZATION_MAX
+        && NODE_REQUESTS_PER_ORGANIZATION_MAX * 4 <= NODE_REQUESTS_MAX
+        && NODE_REQUESTS_PER_ORGANIZATION_MAX * 4 <= CALLS_PER_ORGANIZATION_MAX,
     "one account, or a few together, must leave room for the requests of others"
 );
 const _: () = assert!(

@@ -74,7 +74,11 @@ pub async fn request(
         .await?;
     let stream = tx.cell_attachment(cell).await?.ok_or(LaneError::Away)?;
     drop(tx);
-    let replies = op.app().hub().request(stream, question, wait).await?;
+    let replies = op
+        .app()
+        .hub()
+        .request(stream, scope.organization(), question, wait)
+        .await?;
     let reply = replies.into_iter().next().ok_or(ProblemCode::DeadlineExceeded)?;
     Ok(api::RequestInAccountReply {
         payload: reply.payload,
@@ -88,6 +92,9 @@ impl From<LaneError> for AppError {
             LaneError::Away => ProblemCode::CellAway.into(),
             LaneError::Overloaded => ProblemCode::Overloaded.into(),
             LaneError::AccountBusy => Problem::new(ProblemCode::Overloaded)
+                .with_detail(error.to_string())
+                .into(),
+            LaneError::OrganizationBusy => Problem::new(ProblemCode::TooManyCalls)
                 .with_detail(error.to_string())
                 .into(),
             LaneError::DeadlineExceeded => ProblemCode::DeadlineExceeded.into(),

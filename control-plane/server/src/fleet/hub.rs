@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tollway_datastore::Datastore;
-use tollway_model::{AttachmentId, CellId, NodeId};
+use tollway_model::{AttachmentId, CellId, NodeId, OrganizationId};
 use tollway_proto::fleet::{Reply, Request};
 
 use super::{
@@ -148,6 +148,7 @@ impl FleetHub {
     pub async fn request(
         &self,
         stream: AttachmentId,
+        organization: OrganizationId,
         request: Request,
         wait: Duration,
     ) -> Result<Vec<Reply>, LaneError> {
@@ -156,7 +157,7 @@ impl FleetHub {
             let attached = all.values().find(|attached| attached.id == stream);
             Arc::clone(&attached.ok_or(LaneError::Away)?.lane)
         };
-        lane.request(request, wait).await
+        lane.request(organization, request, wait).await
     }
 }
 

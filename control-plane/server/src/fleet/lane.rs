@@ -7,12 +7,13 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, timeout},
 };
+use tollway_model::OrganizationId;
 use tollway_proto::fleet::{
     ControlMessage, Reply, Request, RequestFailure, Response, control_message, response::Outcome,
 };
 use tonic::Status;
 
-use crate::bounds::{NODE_REQUESTS_MAX, NODE_REQUESTS_PER_ACCOUNT_MAX};
+use crate::bounds::{NODE_REQUESTS_MAX, NODE_REQUESTS_PER_ACCOUNT_MAX, NODE_REQUESTS_PER_ORGANIZATION_MAX};
 
 /// Open questions of one fleet stream.
 ///
@@ -34,6 +35,8 @@ struct State {
 struct Waiting {
     /// The account that was asked.
     account: String,
+    /// Whose it is.
+    organization: OrganizationId,
     replies: Vec<Reply>,
     replies_max: usize,
     done: oneshot::Sender<Result<Vec<Reply>, LaneError>>,
@@ -51,6 +54,11 @@ pub enum LaneError {
     /// Too many questions into the same account wait already.
     #[error("{NODE_REQUESTS_PER_ACCOUNT_MAX} requests into the account wait for answers already")]
     AccountBusy,
+    /// Too many questions into accounts of the same organization wait already.
+    #[error(
+        "{NODE_REQUESTS_PER_ORGANIZATION_MAX} requests into accounts of the organization wait for answers already"
+    )]
+    OrganizationBusy,
     /// Nobody answered in time.
     #[error("no reply came in time")]
     DeadlineExceeded,
@@ -72,9 +80,11 @@ impl Lane {
         }
     }
 
-    /// Sends `request` (whose `id` is chosen here) and waits for all its answers.
+    /// Sends `request` (whose `id` is chosen here) into an account of the organization, and waits for all its
+    /// answers.
     pub(crate) async fn request(
         &self,
+        organization: OrganizationId,
         mut request: Request,
         wait: Duration,
     ) -> Result<Vec<Reply>, LaneError> {
@@ -91,6 +101,13 @@ impl Lane {
             if into_account.count() >= NODE_REQUESTS_PER_ACCOUNT_MAX {
                 return Err(LaneError::AccountBusy);
             }
+            let of_organization = state
+                .open
+                .values()
+                .filter(|open| open.organization == organization);
+            if of_organization.count() >= NODE_REQUESTS_PER_ORGANIZATION_MAX {
+                return Err(LaneError::OrganizationBusy);
+            }
             state.last_id += 1;
             let id = state.last_id;
             let replies_max = request.replies_max.max(1) as usize;
@@ -98,6 +115,7 @@ impl Lane {
                 id,
                 Waiting {
                     account: request.account.clone(),
+                    organization,
                     replies: Vec::new(),
                     replies_max,
                     done,
@@ -177,6 +195,10 @@ mod tests {
         (Arc::new(Lane::new(outbox)), sent)
     }
 
+    fn organization(number: u64) -> OrganizationId {
+        OrganizationId::new(number, [0; 10])
+    }
+
     async fn sent_id(sent: &mut mpsc::Receiver<Result<ControlMessage, Status>>) -> u64 {
         match sent.recv().await.unwrap().unwrap().message.unwrap() {
             control_message::Message::Request(request) => request.id,
@@ -201,7 +223,10 @@ mod tests {
         let (lane, mut sent) = lane();
         let ask = |lane: &Arc<Lane>| {
             let lane = Arc::clone(lane);
-            tokio::spawn(async move { lane.request(Request::default(), Duration::from_secs(5)).await })
+            tokio::spawn(async move {
+                lane.request(organization(1), Request::default(), Duration::from_secs(5))
+                    .await
+            })
         };
         let first = ask(&lane);
         let first_id = sent_id(&mut sent).await;
@@ -222,7 +247,10 @@ mod tests {
                 replies_max: 10,
                 ..Request::default()
             };
-            tokio::spawn(async move { lane.request(request, Duration::from_secs(5)).await })
+            tokio::spawn(async move {
+                lane.request(organization(1), request, Duration::from_secs(5))
+                    .await
+            })
         };
         let id = sent_id(&mut sent).await;
         lane.handle_response(reply(id, b"a", false));
@@ -233,7 +261,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_question_without_answer_ends_at_its_deadline_and_leaves_nothing_behind() {
         let (lane, _sent) = lane();
-        let answer = lane.request(Request::default(), Duration::from_secs(1)).await;
+        let answer = lane
+            .request(organization(1), Request::default(), Duration::from_secs(1))
+            .await;
         assert_eq!(answer, Err(LaneError::DeadlineExceeded));
         assert!(lane.state.lock().open.is_empty());
         lane.handle_response(reply(1, b"late", true));
@@ -242,21 +272,30 @@ mod tests {
     #[tokio::test]
     async fn one_account_leaves_room_for_the_questions_of_others() {
         let (lane, mut sent) = lane();
-        let ask = |account: &str| {
+        let ask = |home, account: &str| {
             let (lane, account) = (Arc::clone(&lane), account.to_owned());
             let request = Request {
                 account,
                 ..Request::default()
             };
-            tokio::spawn(async move { lane.request(request, Duration::from_secs(60)).await })
+            tokio::spawn(async move {
+                lane.request(organization(home), request, Duration::from_secs(60))
+                    .await
+            })
         };
         let mut silent = Vec::new();
         for _ in 0..NODE_REQUESTS_PER_ACCOUNT_MAX {
-            silent.push(ask("A"));
+            silent.push(ask(1, "A"));
             sent_id(&mut sent).await;
         }
-        assert_eq!(ask("A").await.unwrap(), Err(LaneError::AccountBusy));
-        let other = ask("B");
+        assert_eq!(ask(1, "A").await.unwrap(), Err(LaneError::AccountBusy));
+        // Nor do many accounts of one organization.
+        for number in NODE_REQUESTS_PER_ACCOUNT_MAX..NODE_REQUESTS_PER_ORGANIZATION_MAX {
+            silent.push(ask(1, &number.to_string()));
+            sent_id(&mut sent).await;
+        }
+        assert_eq!(ask(1, "more").await.unwrap(), Err(LaneError::OrganizationBusy));
+        let other = ask(2, "B");
         let id = sent_id(&mut sent).await;
         lane.handle_response(reply(id, b"here", true));
         assert!(other.await.unwrap().is_ok());
@@ -268,13 +307,17 @@ mod tests {
         let (lane, mut sent) = lane();
         let asking = {
             let lane = Arc::clone(&lane);
-            tokio::spawn(async move { lane.request(Request::default(), Duration::from_secs(5)).await })
+            tokio::spawn(async move {
+                lane.request(organization(1), Request::default(), Duration::from_secs(5))
+                    .await
+            })
         };
         sent_id(&mut sent).await;
         lane.close();
         assert_eq!(asking.await.unwrap(), Err(LaneError::Away));
         assert_eq!(
-            lane.request(Request::default(), Duration::from_secs(5)).await,
+            lane.request(organization(1), Request::default(), Duration::from_secs(5))
+                .await,
             Err(LaneError::Away)
         );
     }
