@@ -51,6 +51,7 @@ pub(crate) fn port(folder: &Path) -> anyhow::Result<Option<u16>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenancy::Terms;
 
     #[test]
     fn port_is_read_from_the_file_that_a_server_leaves() {
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn configuration_names_every_account_with_its_document() {
-        let tenancy = Tenancy::new(&[None, None]).unwrap();
+        let tenancy = Tenancy::new(&[Terms::default(); 2]).unwrap();
         let text = text(Path::new("/somewhere"), &tenancy);
         for account in &tenancy.accounts {
             assert!(text.contains(&format!("{}: {}\n", account.key(), account.jwt)));

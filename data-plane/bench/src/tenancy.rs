@@ -6,9 +6,10 @@
 use std::num::NonZeroU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use tollway_claims::{
-    AccountClaims, EncodeError, KeyKind, Limit, NatsLimits, OperatorClaims, Permissions, Rate, RateLimit,
-    Rates, Rules, Signer, TollwayClaim, TollwayLimits, UserClaims,
+    AccountClaims, Export, Import, KeyKind, Limit, NatsLimits, OperatorClaims, Permissions, PublicKey, Rate,
+    RateLimit, Rates, Rules, Signer, TollwayClaim, TollwayLimits, UserClaims,
 };
 
 /// Under this the load is published and subscribed to.
@@ -28,6 +29,30 @@ pub(crate) struct Creds {
     pub(crate) jwt: String,
     pub(crate) signer: Signer,
 }
+
+/// What an account is granted, where it differs from others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terms {
+    /// Messages that it may publish a second; more than any load has when absent.
+    pub(crate) messages_in: Option<u64>,
+    pub(crate) exchange: Exchange,
+}
+
+/// What an account has to do with others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    #[default]
+    Nothing,
+    /// It exports [`STREAM`] and [`SERVICE`].
+    Exports,
+    /// It imports both from the account before it, under the same subjects.
+    Imports,
+}
+
+/// A stream that accounts share: the subjects of all flows.
+const STREAM: &str = "bench.stream.>";
+/// A service that accounts share.
+pub(crate) const SERVICE: &str = "bench.service";
 
 /// One account: its documents, and the key that signs its users.
 pub(crate) struct Account {
@@ -61,35 +86,35 @@ pub(crate) struct Tenancy {
 }
 
 impl Tenancy {
-    /// Accounts that may publish so many messages a second; as many as any load when absent.
-    pub(crate) fn new(rates: &[Option<u64>]) -> anyhow::Result<Self> {
+    /// Accounts on these terms.
+    pub(crate) fn new(terms: &[Terms]) -> anyhow::Result<Self> {
         let now = now()?;
         let operator = Signer::generate(KeyKind::Operator, random()?);
-        let account = |(number, rate): (usize, &Option<u64>)| -> anyhow::Result<Account> {
+        let mut accounts: Vec<Account> = Vec::new();
+        for terms in terms {
             let signer = Signer::generate(KeyKind::Account, random()?);
-            Ok(account(
-                &operator,
+            let before = accounts.last().map(|account| account.signer.public());
+            let claims = claims(operator.public(), signer.public(), *terms, before, now)?;
+            accounts.push(Account {
+                jwt: claims.encode(&operator)?,
                 signer,
-                &format!("account-{number}"),
-                *rate,
-                now,
-            )?)
-        };
+            });
+        }
         Ok(Self {
             operator: OperatorClaims::new(operator.public(), "bench", now).encode(&operator)?,
-            accounts: rates.iter().enumerate().map(account).collect::<Result<_, _>>()?,
+            accounts,
         })
     }
 }
 
-fn account(
-    operator: &Signer,
-    signer: Signer,
-    name: &str,
-    messages_in: Option<u64>,
+fn claims(
+    operator: PublicKey,
+    account: PublicKey,
+    terms: Terms,
+    before: Option<PublicKey>,
     now: i64,
-) -> Result<Account, EncodeError> {
-    let mut claims = AccountClaims::new(operator.public(), signer.public(), name, now);
+) -> anyhow::Result<AccountClaims> {
+    let mut claims = AccountClaims::new(operator, account, "bench", now);
     claims.limits = NatsLimits {
         subscriptions: Limit::AtMost(SUBSCRIPTIONS_MAX),
         payload: Limit::AtMost(PAYLOAD_MAX),
@@ -108,16 +133,24 @@ fn account(
         Some(RateLimit::AtMost(Rate { per_second, burst }))
     };
     tollway.rates = Rates {
-        messages_in: rate(messages_in.unwrap_or(RATE_MAX)),
+        messages_in: rate(terms.messages_in.unwrap_or(RATE_MAX)),
         bytes_in: rate(RATE_MAX),
         messages_out: rate(RATE_MAX),
         bytes_out: rate(RATE_MAX),
     };
     claims.tollway = Some(tollway);
-    Ok(Account {
-        jwt: claims.encode(operator)?,
-        signer,
-    })
+    match terms.exchange {
+        Exchange::Nothing => {}
+        Exchange::Exports => {
+            claims.exports = vec![Export::stream(STREAM.parse()?), Export::service(SERVICE.parse()?)];
+        }
+        Exchange::Imports => {
+            let other = before.context("an account stands before the one that imports from it")?;
+            let (stream, service) = (STREAM.parse()?, SERVICE.parse()?);
+            claims.imports = vec![Import::stream(other, stream), Import::service(other, service)];
+        }
+    }
+    Ok(claims)
 }
 
 /// Everything that the load needs, and something denied in each direction.

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 
 use crate::sample::{Metric, Sample};
 use crate::server::{Place, Program, Server};
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Tenancy, Terms};
 
 use idle::Idle;
 use neighbour::{Flood, Neighbour};
@@ -52,10 +52,9 @@ impl Stage<'_> {
 
 /// Work for one server.
 pub(crate) trait Scenario {
-    /// The accounts that the servers are to have: how many messages a second each may publish, when
-    /// that is to be felt.
-    fn accounts(&self) -> Vec<Option<u64>> {
-        vec![None]
+    /// The accounts that the servers are to have.
+    fn accounts(&self) -> Vec<Terms> {
+        vec![Terms::default()]
     }
 
     /// Whether it has to be told what the other server moves when nothing holds the flood.
@@ -93,6 +92,7 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
             users,
         })
     };
+    let request = |in_flight, imported| -> Box<dyn Scenario> { Box::new(Request { in_flight, imported }) };
     vec![
         ("publish-16", Box::new(Stream::publish_only(16))),
         ("publish-128", Box::new(Stream::publish_only(128))),
@@ -105,10 +105,12 @@ pub(crate) fn all() -> Vec<(&'static str, Box<dyn Scenario>)> {
         ("1to1000-16", Box::new(Stream::fan_out(1000, 16))),
         ("4to4-128", Box::new(Stream::pairs(4, 128))),
         ("queue-4", Box::new(Stream::queue_group(4, 128))),
+        ("import-1to1-128", Box::new(Stream::imported(128))),
         ("subs-100k-cold", Box::new(Subscriptions { hot: false })),
         ("subs-100k-hot", Box::new(Subscriptions { hot: true })),
-        ("request-1", Box::new(Request { in_flight: 1 })),
-        ("request-100", Box::new(Request { in_flight: 100 })),
+        ("request-1", request(1, false)),
+        ("request-100", request(100, false)),
+        ("import-request-100", request(100, true)),
         ("accounts-1000", Box::new(Tenants)),
         ("idle-10000", idle(100)),
         ("idle-10000-users", idle(10_000)),

@@ -10,6 +10,7 @@ use super::stream::{Stream, warm_up};
 use super::{Scenario, Stage};
 use crate::sample::{Metric, Sample};
 use crate::server::Server;
+use crate::tenancy::Terms;
 
 const PAYLOAD: usize = 128;
 
@@ -53,7 +54,7 @@ impl Neighbour {
             Flood::Free | Flood::Limited(_) => None,
             Flood::Held => Some(stage.flood_rate()?),
         };
-        let mut flow = Stream::pairs(self.flooders, PAYLOAD).flow(flooded, flooding)?;
+        let mut flow = Stream::pairs(self.flooders, PAYLOAD).flow(flooded, flooding, flooding)?;
         flow.run(flooded, warm_up(stage.time), rate)?;
         let (latencies, phase) = thread::scope(|scope| {
             let flooding = scope.spawn(|| flow.run(flooded, asking + 2 * MARGIN, rate));
@@ -76,12 +77,16 @@ impl Neighbour {
 }
 
 impl Scenario for Neighbour {
-    fn accounts(&self) -> Vec<Option<u64>> {
-        let flooding = match self.flood {
+    fn accounts(&self) -> Vec<Terms> {
+        let messages_in = match self.flood {
             Flood::Limited(rate) => Some(rate),
             Flood::Free | Flood::Held => None,
         };
-        vec![flooding, None]
+        let flooding = Terms {
+            messages_in,
+            ..Terms::default()
+        };
+        vec![flooding, Terms::default()]
     }
 
     fn needs_flood_rate(&self) -> bool {
@@ -89,7 +94,8 @@ impl Scenario for Neighbour {
     }
 
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
-        let mut victim = Ends::connect(stage.server, &stage.tenancy.accounts[1], 1)?;
+        let asking = &stage.tenancy.accounts[1];
+        let mut victim = Ends::connect(stage.server, asking, asking, 1)?;
         victim.run(warm_up(stage.time))?;
         let alone = victim.run(stage.time)?;
         let mut sample = Sample::default();

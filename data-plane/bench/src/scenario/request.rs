@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::stream::warm_up;
+use super::stream::{importing, warm_up};
 use super::{Scenario, Stage};
 use crate::client::Client;
 use crate::load::{Clocks, Requester, Responder, Service};
 use crate::sample::{Metric, Sample};
 use crate::server::Server;
-use crate::tenancy::{Account, ROOT};
+use crate::tenancy::{Account, SERVICE, Terms};
 
 /// Bytes of a request and of a reply.
 const PAYLOAD: usize = 16;
@@ -18,6 +18,8 @@ const PAYLOAD: usize = 16;
 /// One requester and one responder.
 pub(crate) struct Request {
     pub(crate) in_flight: usize,
+    /// Whether the requester is in another account, which imports the service.
+    pub(crate) imported: bool,
 }
 
 /// Both ends of a service, connected.
@@ -27,15 +29,20 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn connect(server: &Server, account: &Account, in_flight: usize) -> anyhow::Result<Self> {
+    /// Of a service in the account `of`, asked by a user of `by`.
+    pub(super) fn connect(
+        server: &Server,
+        of: &Account,
+        by: &Account,
+        in_flight: usize,
+    ) -> anyhow::Result<Self> {
         let service = Service {
-            subject: format!("{ROOT}.service"),
+            subject: SERVICE.to_owned(),
             inbox: "_INBOX.qPcXvR0123456789abcdef".to_owned(),
             payload: PAYLOAD,
         };
-        let user = account.user()?;
-        let responder = service.responder(Client::connect(server.address, &user)?)?;
-        let requester = service.requester(Client::connect(server.address, &user)?, in_flight)?;
+        let responder = service.responder(Client::connect(server.address, &of.user()?)?)?;
+        let requester = service.requester(Client::connect(server.address, &by.user()?)?, in_flight)?;
         Ok(Self { requester, responder })
     }
 
@@ -56,8 +63,18 @@ impl Ends {
 }
 
 impl Scenario for Request {
+    fn accounts(&self) -> Vec<Terms> {
+        if self.imported {
+            importing()
+        } else {
+            vec![Terms::default()]
+        }
+    }
+
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
-        let mut ends = Ends::connect(stage.server, &stage.tenancy.accounts[0], self.in_flight)?;
+        let accounts = &stage.tenancy.accounts;
+        let (of, by) = (&accounts[0], &accounts[accounts.len() - 1]);
+        let mut ends = Ends::connect(stage.server, of, by, self.in_flight)?;
         ends.run(warm_up(stage.time))?;
         let clocks = Clocks::read(stage.server)?;
         let latencies = ends.run(stage.time)?;

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::load::{BATCH, Counter, Flow, Gate, Tape};
 use crate::sample::Sample;
 use crate::server::Server;
-use crate::tenancy::{Account, ROOT};
+use crate::tenancy::{Account, Exchange, ROOT, Terms};
 
 /// Bytes that may be on their way to all receivers together, and to a single one.
 const AHEAD_ALL: usize = 32 * 1024 * 1024;
@@ -21,6 +21,8 @@ pub(crate) struct Stream {
     /// Whether its receivers share the messages instead of getting all of them.
     queue: bool,
     payload: usize,
+    /// Whether its receivers are in another account, which imports what is published.
+    imported: bool,
 }
 
 impl Stream {
@@ -34,6 +36,7 @@ impl Stream {
             receivers,
             queue: false,
             payload,
+            imported: false,
         }
     }
 
@@ -51,19 +54,26 @@ impl Stream {
         }
     }
 
+    pub(crate) fn imported(payload: usize) -> Self {
+        Self {
+            imported: true,
+            ..Self::fan_out(1, payload)
+        }
+    }
+
     fn subject(publisher: usize) -> String {
         format!("{ROOT}.stream.{publisher:02}")
     }
 
-    /// Its publishers and receivers, connected to a server as a user of an account.
-    pub(super) fn flow(&self, server: &Server, account: &Account) -> anyhow::Result<Flow> {
-        let user = account.user()?;
-        let connect = || Client::connect(server.address, &user);
+    /// Its publishers and receivers, connected to a server as users of these accounts.
+    pub(super) fn flow(&self, server: &Server, from: &Account, to: &Account) -> anyhow::Result<Flow> {
+        let (publishing, receiving) = (from.user()?, to.user()?);
+        let connect = |user| Client::connect(server.address, user);
         let frame = delivered(&Self::subject(0), self.payload);
         let mut receivers = Vec::new();
         for publisher in 0..self.publishers {
             for _ in 0..self.receivers {
-                let mut client = connect()?;
+                let mut client = connect(&receiving)?;
                 let queue = if self.queue { "workers " } else { "" };
                 client.send(format!("SUB {} {queue}1\r\n", Self::subject(publisher)))?;
                 receivers.push((client.into_stream()?, Counter::new(frame)));
@@ -78,7 +88,7 @@ impl Stream {
                 (_, true) => Gate::Sum(mine, messages_ahead(frame, self.publishers)),
                 (receivers, false) => Gate::Slowest(mine, messages_ahead(frame, self.publishers * receivers)),
             };
-            flow.publish(connect()?.into_stream()?, tape, gate, BATCH);
+            flow.publish(connect(&publishing)?.into_stream()?, tape, gate, BATCH);
         }
         Ok(flow)
     }
@@ -95,6 +105,15 @@ pub(super) fn messages_ahead(frame: usize, receivers: usize) -> u64 {
     (bytes / frame).max(16) as u64
 }
 
+/// An account that shares what it has, and one that takes it.
+pub(super) fn importing() -> Vec<Terms> {
+    let terms = |exchange| Terms {
+        exchange,
+        ..Terms::default()
+    };
+    vec![terms(Exchange::Exports), terms(Exchange::Imports)]
+}
+
 /// How long a server is kept busy before anything counts: caches, buffers and the kernel's windows
 /// have then grown to what they will be.
 pub(super) fn warm_up(time: Duration) -> Duration {
@@ -102,8 +121,17 @@ pub(super) fn warm_up(time: Duration) -> Duration {
 }
 
 impl Scenario for Stream {
+    fn accounts(&self) -> Vec<Terms> {
+        if self.imported {
+            importing()
+        } else {
+            vec![Terms::default()]
+        }
+    }
+
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
-        let mut flow = self.flow(stage.server, &stage.tenancy.accounts[0])?;
+        let accounts = &stage.tenancy.accounts;
+        let mut flow = self.flow(stage.server, &accounts[0], &accounts[accounts.len() - 1])?;
         flow.run(stage.server, warm_up(stage.time), None)?;
         let phase = flow.run(stage.server, stage.time, None)?;
         let mut sample = Sample::of_phase(&phase);

@@ -5,7 +5,7 @@ use super::{Scenario, Stage};
 use crate::client::Client;
 use crate::load::{Counter, Flow, Gate, Tape};
 use crate::sample::Sample;
-use crate::tenancy::ROOT;
+use crate::tenancy::{ROOT, Terms};
 
 const ACCOUNTS: usize = 1000;
 const PAYLOAD: usize = 128;
@@ -17,8 +17,8 @@ const TURN: usize = 32;
 pub(crate) struct Tenants;
 
 impl Scenario for Tenants {
-    fn accounts(&self) -> Vec<Option<u64>> {
-        vec![None; ACCOUNTS]
+    fn accounts(&self) -> Vec<Terms> {
+        vec![Terms::default(); ACCOUNTS]
     }
 
     fn run(&self, stage: &Stage) -> anyhow::Result<Sample> {
