@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::{env, io};
 
 use clap::{Parser, ValueEnum};
+use tollway_websocket::Origin;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::fleet::EnrolmentTokenSource;
-use crate::node::NodeSettings;
+use crate::node::{NodeSettings, WebSocketListener};
+use crate::transport::{ClientCertificates, TlsSettings};
 
 /// Where the enrolment token is looked for when no file is named. Never an
 /// argument: other users of the machine can read those.
@@ -39,6 +41,27 @@ pub struct Cli {
     /// Address for NATS clients; port 0 is any free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:4222")]
     listen: SocketAddr,
+
+    /// Certificate of the node and what signs it, in PEM: NATS clients have to use TLS then.
+    /// SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Who signs certificates of clients, in PEM: clients have to show one then
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Address for NATS clients in browsers; over TLS when there is a certificate
+    #[arg(long, value_name = "IP:PORT")]
+    websocket_listen: Option<SocketAddr>,
+
+    /// A page that may connect there, such as https://app.example; may be repeated [default: any]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, requires = "websocket_listen")]
+    websocket_origin: Vec<Origin>,
 
     /// Where clients reach this node, for lists [default: nats:// and the address listened on]
     #[arg(long, value_name = "URL")]
@@ -99,16 +122,34 @@ impl Cli {
                 _ => EnrolmentTokenSource::None,
             },
         };
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| {
+            let mut tls = TlsSettings::new(certificate, key);
+            if self.tls_client_ca.is_some() {
+                tls.client_certificates = ClientCertificates::Required;
+                tls.client_ca = self.tls_client_ca;
+            }
+            tls
+        });
+        let websocket = self.websocket_listen.map(|listen| WebSocketListener {
+            listen,
+            origins: self.websocket_origin,
+        });
         NodeSettings {
             data_dir: self.data_dir,
             control_plane: self.control_plane,
             enrolment_token,
             name: self.name,
             listen: self.listen,
+            tls,
+            websocket,
             client_url: self.client_url,
             metrics_listen: self.metrics_listen,
         }
     }
+}
+
+fn origin(text: &str) -> Result<Origin, &'static str> {
+    Origin::parse(text).ok_or("has to be http:// or https://, a host, and a port if it is not the usual one")
 }
 
 /// Begins to log. What is logged is chosen by RUST_LOG; `info` when it is not set.
@@ -151,5 +192,28 @@ mod tests {
         let cli = parse(&[]);
         assert!(cli.listen.ip().is_loopback() && cli.listen.port() == 4222);
         assert!(cli.metrics_listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn files_of_tls_come_together_and_make_clients_use_it() {
+        let fails = |arguments: &[&str]| {
+            let all = ["tollway-node", "--data-dir", "d", "--control-plane", "h:1"];
+            Cli::try_parse_from(all.iter().chain(arguments)).is_err()
+        };
+        assert!(
+            fails(&["--tls-cert", "c"]) && fails(&["--tls-key", "k"]) && fails(&["--tls-client-ca", "a"])
+        );
+        assert!(
+            fails(&["--websocket-origin", "https://a.test"]),
+            "there is nowhere to connect to"
+        );
+        let listen = ["--websocket-listen", "127.0.0.1:0", "--websocket-origin"];
+        assert!(fails(&[&listen[..], &["a.test"]].concat()));
+        assert!(!fails(&[&listen[..], &["https://a.test"]].concat()));
+        let settings = parse(&["--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a"]).settings();
+        let tls = settings.tls.unwrap();
+        assert_eq!(tls.client_certificates, ClientCertificates::Required);
+        assert!(!tls.allow_plain && settings.websocket.is_none());
+        assert!(parse(&[]).settings().tls.is_none());
     }
 }

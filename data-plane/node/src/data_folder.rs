@@ -18,6 +18,9 @@ pub struct Ports {
     pub client: SocketAddr,
     /// Health and metrics.
     pub metrics: SocketAddr,
+    /// NATS clients in browsers, where they are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<SocketAddr>,
 }
 
 /// A folder of mode 0700 that this process holds a lock on until it is dropped.
@@ -225,6 +228,7 @@ mod tests {
         let ports = Ports {
             client: "127.0.0.1:1".parse().unwrap(),
             metrics: "[::1]:2".parse().unwrap(),
+            websocket: None,
         };
         folder.write_ports(&ports).unwrap();
         let text = folder.read("ports.json").unwrap().unwrap();

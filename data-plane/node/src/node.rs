@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tollway_claims::{KeyKind, Signer};
+use tollway_websocket::Origin;
 use uuid::Uuid;
 
 use crate::broker::{Broker, BrokerSettings, listener};
@@ -27,6 +29,7 @@ use crate::fleet::{
 use crate::monitor::{About, FleetSide, Monitor, Side};
 use crate::open_files;
 use crate::status::NodeStatus;
+use crate::transport::{Tls, TlsError, TlsSettings, WebSocketSettings};
 use crate::unix_clock::unix_now;
 use crate::usage::{ControlClock, JournalError, UsageMeter};
 
@@ -43,10 +46,23 @@ pub struct NodeSettings {
     pub name: Option<String>,
     /// For NATS clients.
     pub listen: SocketAddr,
+    /// For those and for websockets, when clients have to use it.
+    pub tls: Option<TlsSettings>,
+    /// For NATS clients in browsers.
+    pub websocket: Option<WebSocketListener>,
     /// Where clients reach the node, when that is not where it listens.
     pub client_url: Option<String>,
     /// For health and metrics.
     pub metrics_listen: SocketAddr,
+}
+
+/// Where websockets are served.
+#[derive(Debug)]
+pub struct WebSocketListener {
+    /// The address.
+    pub listen: SocketAddr,
+    /// Which pages may connect; all when there are none.
+    pub origins: Vec<Origin>,
 }
 
 /// Why a node did not start, or did not go on.
@@ -91,6 +107,9 @@ pub enum NodeError {
     /// No key can be made.
     #[error("this machine has no source of random numbers")]
     Random,
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The threads that serve clients cannot be had.
     #[error("cannot start the threads that serve clients")]
     Threads(#[source] io::Error),
@@ -112,19 +131,35 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         return Ok(());
     };
     let clients = ClientThreads::start().map_err(NodeError::Threads)?;
-    let client_listener = {
+    let tls = settings.tls.map(Tls::load).transpose()?;
+    let (client_listener, websocket_listener) = {
         // Their threads wait for its events.
         let _theirs = clients.runtime().enter();
-        listen(settings.listen, "NATS clients", "--listen")?
+        let of_websockets = settings.websocket.as_ref().map(|websocket| websocket.listen);
+        let of_websockets = of_websockets.map(|address| listen(address, "websockets", "--websocket-listen"));
+        (
+            listen(settings.listen, "NATS clients", "--listen")?,
+            of_websockets.transpose()?,
+        )
     };
     let metrics_listener = listen(settings.metrics_listen, "health and metrics", "--metrics-listen")?;
     let ports = Ports {
         client: address_of(&client_listener)?,
         metrics: address_of(&metrics_listener)?,
+        websocket: websocket_listener.as_ref().map(address_of).transpose()?,
     };
 
     let boot = Uuid::now_v7();
-    let broker = Broker::new(broker_settings(&identity, ports.client)?);
+    let mut broker_settings = broker_settings(&identity, ports.client)?;
+    broker_settings.websocket = ports.websocket.map(|address| {
+        let mut websocket = WebSocketSettings::new(address.ip().to_string(), address.port());
+        websocket.tls.clone_from(&tls);
+        let origins = settings.websocket.map(|websocket| websocket.origins);
+        websocket.upgrade.origins.allowed = origins.unwrap_or_default();
+        websocket
+    });
+    broker_settings.tls.clone_from(&tls);
+    let broker = Broker::new(broker_settings);
     let status = Arc::new(NodeStatus::default());
     let store = LastKnownGood::open(&folder.file("last-known-good.log"))?;
     let configuration = Configuration::load(store, broker.clone(), &identity.trust(), unix_now());
@@ -145,14 +180,20 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         accounts = configuration.accounts(),
         client = %ports.client,
         metrics = %ports.metrics,
+        websocket = ports.websocket.map(tracing::field::display),
+        tls = tls.is_some(),
         "serving"
     );
 
     let stop_serving = stop.child_token();
     let serving = clients.runtime().spawn({
         let (broker, stop) = (broker.clone(), stop_serving.clone());
-        async move { broker.serve(client_listener, stop).await }
+        async move {
+            broker.serve_with(client_listener, websocket_listener, stop).await;
+        }
     });
+    let scheme = if tls.is_some() { "tls" } else { "nats" };
+    let reloading = tls.map(|tls| tokio::spawn(reload_on_hangup(tls)));
     status.listening_set(true);
     let monitor = Monitor {
         broker: broker.clone(),
@@ -181,7 +222,7 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         boot,
         client_url: settings
             .client_url
-            .unwrap_or_else(|| format!("nats://{}", ports.client)),
+            .unwrap_or_else(|| format!("{scheme}://{}", ports.client)),
     });
     let link = tokio::spawn(link.run(nothing_more_counted.clone()));
     if let Err(error) = folder.write_ports(&ports) {
@@ -208,8 +249,31 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         tracing::error!("the link to the control plane had failed");
     }
     monitor.abort();
+    if let Some(reloading) = reloading {
+        reloading.abort();
+    }
     remove_ports(&folder);
     served.map_err(NodeError::Broker)
+}
+
+/// Reads certificate and key again at each SIGHUP: they are replaced every few weeks, and clients
+/// stay connected.
+async fn reload_on_hangup(tls: Arc<Tls>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::error!("SIGHUP cannot be heard: a new certificate needs a restart");
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        let tls = tls.clone();
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => {
+                let error = error_text::chain(&error);
+                tracing::error!(error, "the certificate stays as it was");
+            }
+            Err(_) => tracing::error!("reading the certificate again failed"),
+        }
+    }
 }
 
 /// A file that stays misleads whoever looks for the ports, which is no reason to serve nobody.
