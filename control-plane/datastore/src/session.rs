@@ -91,6 +91,20 @@ impl SystemTx {
 }
 
 impl AuthTx {
+    /// Whether a link can still be used; it stays so. Unknown ones, used ones and those that ran out are one.
+    pub async fn sign_in_link_is_good(
+        &mut self,
+        link_hash: &[u8; 32],
+        now: OffsetDateTime,
+    ) -> Result<bool, DatastoreError> {
+        sqlx::query_scalar("SELECT app_sign_in_link_is_good($1, $2)")
+            .bind(&link_hash[..])
+            .bind(now)
+            .fetch_one(self.connection())
+            .await
+            .map_err(failed_to("look at the sign-in link"))
+    }
+
     /// Uses a link up and opens a session; `None` when the link is unknown, used or over.
     pub async fn sign_in(
         &mut self,

@@ -40,6 +40,8 @@ pub struct AccountHead {
     pub name: String,
     /// Display name of its organization.
     pub organization: String,
+    /// `org_...`
+    pub organization_id: String,
     /// `A...`
     pub public_key: String,
     /// Open connections at most; -1 is unlimited.

@@ -30,6 +30,8 @@ pub struct AccountsLive {
     pub cursor: String,
     /// Where the next one begins; empty on the last one.
     pub next_cursor: String,
+    /// Id of the organization that alone is shown; empty when it is all of them.
+    pub only: String,
     /// Organizations with their accounts.
     pub organizations: Vec<OrganizationGroup>,
     /// The fleet, for those who run the platform; empty for others.
@@ -38,6 +40,16 @@ pub struct AccountsLive {
     pub platform: bool,
     /// Whether there is a button that makes an account.
     pub may_create: bool,
+}
+
+impl AccountsPage {
+    /// The one organization that is shown, when it is one alone.
+    fn only(&self) -> Option<&OrganizationGroup> {
+        match self.live.only.is_empty() {
+            true => None,
+            false => self.live.organizations.first(),
+        }
+    }
 }
 
 impl AccountsLive {
@@ -94,6 +106,8 @@ impl AccountsLive {
 /// An organization with its accounts.
 #[derive(Clone, Debug)]
 pub struct OrganizationGroup {
+    /// `org_...`
+    pub id: String,
     /// The name in URLs and in the API.
     pub name: String,
     /// The name for people.

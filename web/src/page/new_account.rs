@@ -11,7 +11,7 @@ use crate::form::{Choice, NewAccountForm};
 pub struct NewAccountPage {
     /// Who looks at it.
     pub shell: Shell,
-    /// Organizations to choose from; one alone needs no choice.
+    /// Organizations to choose from; one alone needs no choice, and is named.
     pub organizations: Vec<Choice>,
     /// Cells to choose from; empty for those who do not see the fleet.
     pub cells: Vec<Choice>,

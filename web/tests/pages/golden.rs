@@ -83,6 +83,16 @@ fn a_new_account_is_asked_for_by_name() {
 }
 
 #[test]
+fn an_owner_sees_for_which_organization_an_account_is_made() {
+    check("new-account-owner.html", &samples::new_account_of_an_owner());
+}
+
+#[test]
+fn one_organization_has_a_page_with_its_accounts_alone() {
+    check("accounts-one.html", &samples::accounts_of_one_organization());
+}
+
+#[test]
 fn a_user_shows_what_was_issued() {
     check("user.html", &samples::user());
 }

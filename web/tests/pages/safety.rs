@@ -27,18 +27,21 @@ fn names_and_reasons_of_accounts_are_escaped() {
     let organization = &mut page.live.organizations[0];
     organization.display_name = HOSTILE.into();
     organization.name = HOSTILE.into();
+    organization.id = HOSTILE.into();
     organization.accounts[0].name = HOSTILE.into();
     organization.accounts[0].id = HOSTILE.into();
     organization.accounts[0].cell = HOSTILE.into();
     page.live.cells[0].name = HOSTILE.into();
     page.live.cells[0].nodes[0].name = HOSTILE.into();
     page.live.cells[0].nodes[0].client_url = HOSTILE.into();
+    page.live.only = HOSTILE.into();
     hostile_text_stayed_text(&page);
     hostile_text_stayed_text(&page.live);
 
     let mut page = samples::account();
     page.account.name = HOSTILE.into();
     page.account.organization = HOSTILE.into();
+    page.account.organization_id = HOSTILE.into();
     page.live.state = AccountState::Suspended {
         reason: HOSTILE.into(),
     };

@@ -65,6 +65,7 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
     };
     let organizations = vec![
         OrganizationGroup {
+            id: "org_1".into(),
             name: "demo".into(),
             display_name: "Demo organization".into(),
             accounts: vec![
@@ -75,6 +76,7 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
             more: false,
         },
         OrganizationGroup {
+            id: "org_2".into(),
             name: "harbour".into(),
             display_name: "Harbour Logistics".into(),
             accounts: vec![
@@ -91,6 +93,7 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
             more: true,
         },
         OrganizationGroup {
+            id: "org_3".into(),
             name: "new".into(),
             display_name: "Newcomers".into(),
             accounts: vec![],
@@ -116,6 +119,7 @@ pub(crate) fn accounts_of_the_platform() -> AccountsPage {
             at: NOW,
             cursor: String::new(),
             next_cursor: "b3JnXw+/".into(),
+            only: String::new(),
             organizations,
             cells: vec![
                 cell("cell-1", 4222, true, 18, 18),
@@ -149,6 +153,17 @@ pub(crate) fn accounts_of_a_viewer() -> AccountsPage {
     }
 }
 
+/// One organization of all that the platform sees.
+pub(crate) fn accounts_of_one_organization() -> AccountsPage {
+    let mut page = accounts_of_the_platform();
+    page.live.organizations.drain(..1);
+    page.live.organizations.truncate(1);
+    page.live.cells.clear();
+    page.live.next_cursor.clear();
+    page.live.only = "org_2".into();
+    page
+}
+
 pub(crate) fn no_organizations() -> AccountsPage {
     let mut page = accounts_of_the_platform();
     page.live.organizations.clear();
@@ -161,6 +176,7 @@ fn head() -> AccountHead {
         id: "acc_019aa5d3c0de7b3f8d5e6a7b8c9d0e1f".into(),
         name: "orders".into(),
         organization: "Demo organization".into(),
+        organization_id: "org_1".into(),
         public_key: "ADEMOZ3Q7K2V5M4XW6RJ2TQYB7N5L3CPEU6SFD4GHVKXAMZQ2RWT7YUI".into(),
         connections_max: 100,
         subscriptions_max: -1,
@@ -337,6 +353,16 @@ pub(crate) fn new_account() -> NewAccountPage {
             ..NewAccountForm::default()
         },
     }
+}
+
+/// Of somebody who belongs to one organization.
+pub(crate) fn new_account_of_an_owner() -> NewAccountPage {
+    let mut page = new_account();
+    page.shell = shell("Harbour Logistics", "owner");
+    page.organizations.remove(0);
+    page.cells.clear();
+    page.form = NewAccountForm::default();
+    page
 }
 
 pub(crate) fn confirm() -> ConfirmPage {

@@ -44,6 +44,24 @@ pub fn link_path(secret: &str) -> String {
 }
 
 impl App {
+    /// Whether a link can still be used; it stays so.
+    pub async fn sign_in_link_is_good(&self, link_secret: &str, peer: Peer) -> Result<bool, AppError> {
+        let link = self.presented(link_secret, link_secret, peer);
+        let turn = match self.caller_look_ups().turn(link).await {
+            Ok(turn) => turn,
+            // It was found to be none a moment ago.
+            Err(AppError::Problem(problem)) if problem.code == ProblemCode::Unauthorized => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut tx = self.datastore().begin_auth().await?;
+        let good = tx.sign_in_link_is_good(&link.secret, clock::now()).await?;
+        drop(tx);
+        if !good {
+            turn.used_up();
+        }
+        Ok(good)
+    }
+
     /// Uses a link up and opens a session. Gives the secret for the session's cookie.
     ///
     /// # Errors

@@ -42,7 +42,10 @@ pub(crate) async fn public_router(app: App) -> Router {
             let app = app.clone();
             move |request| no_route(app, request)
         })
-        .method_not_allowed_fallback(no_method)
+        .method_not_allowed_fallback({
+            let app = app.clone();
+            move |request| no_method(app, request)
+        })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.metrics().clone(), edge::edge))
 }
@@ -62,8 +65,12 @@ async fn no_route(app: App, request: Request) -> Response {
     ProblemResponse::from(ProblemCode::RouteNotFound).into_response()
 }
 
-async fn no_method() -> ProblemResponse {
-    ProblemCode::MethodNotAllowed.into()
+async fn no_method(app: App, request: Request) -> Response {
+    // Whoever types the address of a form's button gets what any address without a page has.
+    if console::wants_page(request.method(), request.headers()) {
+        return console::no_page(&app, request).await;
+    }
+    ProblemResponse::from(ProblemCode::MethodNotAllowed).into_response()
 }
 
 /// A panic is a bug of ours; it ends one call and nothing else.

@@ -158,6 +158,11 @@ impl World {
         secret.to_string()
     }
 
+    /// A secret that looks like a link's.
+    pub(crate) fn made_up_link(&self) -> String {
+        random_text("").to_string()
+    }
+
     pub(crate) fn browser(&self) -> Browser {
         let client = reqwest::Client::builder()
             .cookie_store(true)

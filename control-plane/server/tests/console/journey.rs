@@ -29,6 +29,13 @@ async fn a_link_signs_in_once_and_looking_at_it_uses_nothing_up() {
     assert_eq!(second.status, StatusCode::FORBIDDEN);
     second.has("used already");
     second.has("tollway sign-in-link --data-dir");
+    // Opening it says so already, as for a link that never was.
+    for over in [link.clone(), world.made_up_link()] {
+        let page = other.get(&format!("/sign-in?token={over}")).await;
+        assert_eq!(page.status, StatusCode::OK);
+        page.has("used already");
+        page.has_not(&over);
+    }
     assert_eq!(other.get("/").await.location(), "/sign-in");
 }
 
@@ -221,6 +228,8 @@ async fn addresses_without_a_page_answer_people_and_programs_each_in_their_way()
     let browser = world.signed_in(Role::PlatformAdmin).await;
     for path in [
         "/nothing-here",
+        "/v1/nothing-here",
+        "/sign-out",
         "/accounts/acc_00000000000000000000000000000000",
         "/accounts/no-id",
     ] {
@@ -229,6 +238,10 @@ async fn addresses_without_a_page_answer_people_and_programs_each_in_their_way()
         page.has("There is no page here");
         page.has("To the accounts");
     }
+    let stranger = world.browser().get("/nothing-here").await;
+    assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    stranger.has("There is no page here");
+    stranger.has("To the sign-in page");
     let program = Answer::of(reqwest::Client::new().get(format!("{}/nothing-here", world.origin))).await;
     assert_eq!(program.status, StatusCode::NOT_FOUND);
     assert_eq!(program.header("content-type"), "application/problem+json");
@@ -241,4 +254,43 @@ async fn addresses_without_a_page_answer_people_and_programs_each_in_their_way()
     ] {
         assert_eq!(browser.get(&path).await.location(), leads_to);
     }
+}
+
+#[tokio::test]
+async fn an_organizations_name_leads_to_its_accounts_and_to_a_new_one_for_it() {
+    let world = World::new().await;
+    let other = world.new_organization("quarry").await;
+    world.new_account(&other, "gravel").await;
+    let browser = world.signed_in(Role::PlatformAdmin).await;
+    let link = format!("/?organization={other}");
+    browser.get("/").await.has(&format!("href=\"{link}\""));
+    let account = browser.get(&format!("/accounts/{}", world.account)).await;
+    account.has(&format!("href=\"/?organization={}\"", world.organization));
+
+    for path in [&link, &format!("/live/accounts?organization={other}")] {
+        let page = browser.get(path).await;
+        page.has("gravel</a>");
+        page.has_not("berths");
+        page.has(&format!("hx-get=\"/live/accounts?organization={other}\""));
+    }
+    browser
+        .get(&link)
+        .await
+        .has("<h1>quarry &#38; &#60;Sons&#62;</h1>");
+    let form = browser.get(&format!("/accounts/new?organization={other}")).await;
+    form.has(&format!("value=\"{other}\" selected"));
+
+    // Members of another one hear nothing of it.
+    let owner = world.signed_in(Role::Owner).await;
+    for path in [
+        link.as_str(),
+        "/?organization=nonsense",
+        &format!("/accounts/new?organization={other}"),
+    ] {
+        assert_eq!(owner.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    owner
+        .get("/accounts/new")
+        .await
+        .has("for harbour &#38; &#60;Sons&#62;");
 }

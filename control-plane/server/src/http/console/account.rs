@@ -64,7 +64,7 @@ pub(super) async fn read(
     users.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(AccountPage {
         shell: visitor.shell(),
-        account: view::account_head(&account, organization.display_name, op.now()),
+        account: view::account_head(&account, organization, op.now()),
         live,
         users,
         more_users,

@@ -17,9 +17,11 @@ const ORGANIZATIONS_SHOWN: u32 = 20;
 /// Cells on one page.
 const CELLS_SHOWN: u32 = 50;
 
-/// Which organizations to show.
+/// Which organizations to show: one, or a page of all.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ListQuery {
+    #[serde(default)]
+    organization: String,
     #[serde(default)]
     cursor: String,
 }
@@ -51,19 +53,24 @@ pub(super) async fn to_list() -> Response {
 
 async fn read(visitor: &Visitor, query: ListQuery) -> Result<AccountsLive, PageError> {
     let op = &visitor.op;
-    let page = PageParams {
-        limit: Some(ORGANIZATIONS_SHOWN),
-        cursor: query.cursor.clone(),
+    let (ids, next_cursor) = match query.organization.as_str() {
+        "" => {
+            let page = PageParams {
+                limit: Some(ORGANIZATIONS_SHOWN),
+                cursor: query.cursor.clone(),
+            };
+            let listed = organization::list(op, page).await?;
+            let ids = listed.items.into_iter().map(|organization| organization.id);
+            (ids.collect(), listed.next_cursor.unwrap_or_default())
+        }
+        one => (vec![one.to_owned()], String::new()),
     };
-    let listed = organization::list(op, page).await?;
-    let mut organizations = Vec::with_capacity(listed.items.len());
-    for organization in listed.items {
-        organizations.push(group(
-            overview::organization(op, &organization.id).await?,
-            op.now(),
-        ));
+    let mut organizations = Vec::with_capacity(ids.len());
+    for id in ids {
+        organizations.push(group(overview::organization(op, &id).await?, op.now()));
     }
-    let cells = if visitor.may(Action::CellList) {
+    // The fleet is about all of them.
+    let cells = if query.organization.is_empty() && visitor.may(Action::CellList) {
         let page = PageParams {
             limit: Some(CELLS_SHOWN),
             cursor: String::new(),
@@ -79,10 +86,11 @@ async fn read(visitor: &Visitor, query: ListQuery) -> Result<AccountsLive, PageE
     };
     Ok(AccountsLive {
         at: op.now(),
+        only: query.organization,
         organizations,
         cells,
         cursor: query.cursor,
-        next_cursor: listed.next_cursor.unwrap_or_default(),
+        next_cursor,
         platform: visitor.is_platform(),
         may_create: visitor.may(Action::AccountCreate),
     })
@@ -96,6 +104,7 @@ fn group(overview: OrganizationOverview, now: OffsetDateTime) -> OrganizationGro
         .collect();
     accounts.sort_by(|one, other| one.name.cmp(&other.name));
     OrganizationGroup {
+        id: overview.organization.id,
         name: overview.organization.name,
         display_name: overview.organization.display_name,
         accounts,

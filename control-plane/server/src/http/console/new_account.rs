@@ -1,6 +1,6 @@
 //! Making an account.
 
-use axum::response::Response;
+use axum::{extract::Query, response::Response};
 use http::StatusCode;
 use serde::Deserialize;
 use tollway_api::{self as api, Problem, ProblemCode};
@@ -34,10 +34,24 @@ impl Marked for NewAccount {
     }
 }
 
+/// For which organization the form is opened; empty when that is chosen in it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct For {
+    #[serde(default)]
+    organization: String,
+}
+
 /// The empty form.
-pub(super) async fn show(visitor: Visitor) -> Result<Response, PageError> {
+pub(super) async fn show(
+    visitor: Visitor,
+    Query(For { organization }): Query<For>,
+) -> Result<Response, PageError> {
     visitor.must(Action::AccountCreate)?;
-    Ok(reply::page(&page(&visitor, NewAccountForm::default()).await?))
+    let form = NewAccountForm {
+        organization: Field::with(organization),
+        ..NewAccountForm::default()
+    };
+    Ok(reply::page(&page(&visitor, form).await?))
 }
 
 /// Makes the account, or gives the form back with what is wrong about it.
@@ -95,10 +109,19 @@ async fn page(visitor: &Visitor, form: NewAccountForm) -> Result<NewAccountPage,
     } else {
         Vec::new()
     };
+    let mut organizations = organizations.items;
+    let chosen = &form.organization.value;
+    // The list has an end; what was chosen on another page must be in it all the same.
+    if !chosen.is_empty()
+        && !organizations
+            .iter()
+            .any(|organization| organization.id == *chosen)
+    {
+        organizations.push(organization::get(&visitor.op, chosen).await?);
+    }
     Ok(NewAccountPage {
         shell: visitor.shell(),
         organizations: organizations
-            .items
             .into_iter()
             .map(|organization| Choice {
                 value: organization.id,

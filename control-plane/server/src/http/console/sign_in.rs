@@ -27,13 +27,23 @@ pub(super) struct SignIn {
     token: String,
 }
 
-/// Following the link shows a button. Looking at it uses nothing up.
-pub(super) async fn show(query: Result<Query<SignIn>, axum::extract::rejection::QueryRejection>) -> Response {
+/// Following the link shows a button, or that the link is over. Looking at it uses nothing up.
+pub(super) async fn show(
+    State(app): State<App>,
+    peer: Peer,
+    query: Result<Query<SignIn>, axum::extract::rejection::QueryRejection>,
+) -> Response {
     let Query(SignIn { token }) = query.unwrap_or_default();
-    let problem = if token.is_empty() || is_secret(&token) {
+    let problem = if token.is_empty() {
         ""
-    } else {
+    } else if !is_secret(&token) {
         NO_LINK
+    } else {
+        match app.sign_in_link_is_good(&token, peer).await {
+            // When it cannot be told now, the button tells.
+            Ok(true) | Err(_) => "",
+            Ok(false) => USED,
+        }
     };
     let token = if problem.is_empty() { token } else { String::new() };
     reply::page(&SignInPage {

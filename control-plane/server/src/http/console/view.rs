@@ -51,11 +51,16 @@ pub(super) fn account_row(account: api::Account, state: AccountState, day: Usage
     }
 }
 
-pub(super) fn account_head(account: &api::Account, organization: String, now: OffsetDateTime) -> AccountHead {
+pub(super) fn account_head(
+    account: &api::Account,
+    organization: api::Organization,
+    now: OffsetDateTime,
+) -> AccountHead {
     AccountHead {
         id: account.id.clone(),
         name: account.name.clone(),
-        organization,
+        organization: organization.display_name,
+        organization_id: organization.id,
         public_key: account.public_key.clone(),
         connections_max: account.limits.connections,
         subscriptions_max: account.limits.subscriptions,
