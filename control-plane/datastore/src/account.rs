@@ -243,6 +243,29 @@ impl TenantTx {
         .transpose()
     }
 
+    /// The id of an account that is or was the organization's: what it used stays in the ledger when it is
+    /// deleted.
+    pub async fn account_id_in_ledger(
+        &mut self,
+        account: &AccountRef,
+    ) -> Result<Option<AccountId>, DatastoreError> {
+        let (organization, (id, key)) = (self.organization().uuid(), id_and_key(account));
+        let found: Option<Uuid> = sqlx::query_scalar(
+            "SELECT id
+             FROM account
+             WHERE organization_id = $1
+               AND (id = $2 OR public_key = $3)
+               AND NOT is_system",
+        )
+        .bind(organization)
+        .bind(id)
+        .bind(key)
+        .fetch_optional(self.connection())
+        .await
+        .map_err(failed_to("look the account up in the ledger"))?;
+        Ok(found.map(AccountId::from_uuid))
+    }
+
     /// As [`Self::account_get`], and nobody else changes the account until this transaction ends: what a
     /// document is compiled from must be what it is published for. Locked before anything of it changes.
     pub async fn account_lock(&mut self, account: &AccountRef) -> Result<Option<Account>, DatastoreError> {
@@ -460,16 +483,33 @@ impl SystemTx {
         &mut self,
         account: &AccountRef,
     ) -> Result<Option<AccountLocation>, DatastoreError> {
+        self.account_locate_where(account, false).await
+    }
+
+    /// As [`Self::account_locate`], for accounts that were deleted too.
+    pub async fn account_locate_in_ledger(
+        &mut self,
+        account: &AccountRef,
+    ) -> Result<Option<AccountLocation>, DatastoreError> {
+        self.account_locate_where(account, true).await
+    }
+
+    async fn account_locate_where(
+        &mut self,
+        account: &AccountRef,
+        deleted_too: bool,
+    ) -> Result<Option<AccountLocation>, DatastoreError> {
         let (id, key) = id_and_key(account);
         let row = sqlx::query(
             "SELECT id, organization_id
              FROM account
              WHERE (id = $1 OR public_key = $2)
-               AND deleted_at IS NULL
+               AND (deleted_at IS NULL OR $3)
                AND NOT is_system",
         )
         .bind(id)
         .bind(key)
+        .bind(deleted_too)
         .fetch_optional(self.connection())
         .await
         .map_err(failed_to("locate the account"))?;

@@ -129,6 +129,24 @@ impl OpContext {
         action: Action,
         account: &str,
     ) -> Result<(Scope<OrganizationId>, AccountRef), AppError> {
+        self.authorize_account_where(action, account, false).await
+    }
+
+    /// As [`Self::authorize_account`], for accounts that were deleted too.
+    pub(super) async fn authorize_account_in_ledger(
+        &self,
+        action: Action,
+        account: &str,
+    ) -> Result<(Scope<OrganizationId>, AccountRef), AppError> {
+        self.authorize_account_where(action, account, true).await
+    }
+
+    async fn authorize_account_where(
+        &self,
+        action: Action,
+        account: &str,
+        deleted_too: bool,
+    ) -> Result<(Scope<OrganizationId>, AccountRef), AppError> {
         let account: AccountRef = account.parse().map_err(|_| ProblemCode::NotFound)?;
         let organization = match self.principal.organization() {
             // Another organization's account is looked for at home, and not found there.
@@ -139,10 +157,11 @@ impl OpContext {
                     .datastore()
                     .begin_system(&Scope::system("account_locate"))
                     .await?;
-                tx.account_locate(&account)
-                    .await?
-                    .ok_or(ProblemCode::NotFound)?
-                    .organization_id
+                let located = match deleted_too {
+                    true => tx.account_locate_in_ledger(&account).await?,
+                    false => tx.account_locate(&account).await?,
+                };
+                located.ok_or(ProblemCode::NotFound)?.organization_id
             }
         };
         Ok((authorize(&self.principal, action, organization)?, account))

@@ -12,18 +12,21 @@ const SPAN_MAX: Duration = Duration::days(31);
 const SPAN_DEFAULT: Duration = Duration::hours(24);
 const HOUR_SECONDS: i64 = 3600;
 
-/// Reads what an account used, by hour.
+/// Reads what an account used, by hour; also when it was deleted, because the last invoice comes after that.
 pub async fn read(
     op: &OpContext,
     account: &str,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
 ) -> Result<api::AccountUsage, AppError> {
-    let (scope, account) = op.authorize_account(Action::UsageRead, account).await?;
+    let (scope, account) = op.authorize_account_in_ledger(Action::UsageRead, account).await?;
     let (from, to) = span(op.now(), from, to)?;
     let mut tx = op.app().datastore().begin(&scope).await?;
-    let account = tx.account_get(&account).await?.ok_or(ProblemCode::NotFound)?;
-    let hours = tx.usage_hours(account.id, from, to).await?;
+    let account = tx
+        .account_id_in_ledger(&account)
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
+    let hours = tx.usage_hours(account, from, to).await?;
     let total = hours
         .iter()
         .fold(UsageTotals::default(), |total, hour| total.plus(&hour.usage));

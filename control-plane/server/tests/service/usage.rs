@@ -76,6 +76,20 @@ async fn reports_that_are_repeated_or_late_count_once() {
         .body;
     assert_eq!(usage["hours"], json!([]));
 
+    // The last invoice is written when the account is gone, by those who could read the ones before.
+    let account = format!("/v1/accounts/{}", world.account);
+    service.admin(Method::DELETE, &account, Value::Null).await;
+    for named in [&world.account, &world.account_key] {
+        let path = format!("/v1/accounts/{named}/usage");
+        for (token, status) in [(&world.viewer, 200), (&world.admin, 200), (&other.owner, 404)] {
+            let usage = service.call(Some(token), Method::GET, &path, Value::Null).await;
+            assert_eq!(usage.status.as_u16(), status, "{usage:?}");
+            if status == 200 {
+                assert_eq!(usage.body["total"], expected);
+            }
+        }
+    }
+
     let metrics = reqwest::get(format!(
         "http://{}/metrics",
         service.control_plane().ports().metrics
