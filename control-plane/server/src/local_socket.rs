@@ -24,14 +24,19 @@ const PATH_BYTES_MAX: usize = 103;
 /// Opens the socket in the folder, whose lock the caller holds: a socket that is there is left from a process
 /// that was killed.
 pub(crate) fn bind(folder: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(folder.join(NAME)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(folder)?;
     let listener = at(folder, |path| UnixListener::bind(path))?;
     // The folder is closed to others already; this is the second lock on the same door.
     fs::set_permissions(folder.join(NAME), Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// Takes the socket away, before the lock of the folder is given back.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Connects to the process that serves the folder.

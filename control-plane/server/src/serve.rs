@@ -174,6 +174,9 @@ impl ControlPlane {
         if let Err(error) = self.folder.remove_ports() {
             tracing::warn!(error = crate::app::chain(&error), "the ports file is left");
         }
+        if let Err(error) = local_socket::remove(self.folder.path()) {
+            tracing::warn!(%error, "the socket in the data folder is left");
+        }
     }
 }
 

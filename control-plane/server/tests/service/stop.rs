@@ -36,5 +36,7 @@ async fn open_calls_finish_and_streams_end_within_the_bound() {
         matches!(answer.status.as_u16(), 503 | 504),
         "the open call got its answer: {answer:?}"
     );
-    assert!(!service.folder.path().join("ports.json").exists());
+    for file in ["ports.json", "control.sock"] {
+        assert!(!service.folder.path().join(file).exists(), "{file} is left");
+    }
 }
