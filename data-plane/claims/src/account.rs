@@ -35,6 +35,8 @@ pub struct AccountClaims {
     pub expires_at: Option<i64>,
     /// Before this nobody may connect, seconds since 1970.
     pub not_before: Option<i64>,
+    /// Labels, `key:value` by custom.
+    pub tags: Vec<String>,
     /// The limits that NATS knows.
     pub limits: NatsLimits,
     /// Keys beside the identity that sign users.
@@ -268,6 +270,7 @@ impl AccountClaims {
             issued_at,
             expires_at: None,
             not_before: None,
+            tags: Vec::new(),
             limits: NatsLimits::unlimited(),
             signing_keys: Vec::new(),
             revocations: Revocations::default(),
@@ -338,6 +341,7 @@ impl AccountClaims {
             imports: self.imports.iter().map(|import| Some(import.into())).collect(),
             exports: self.exports.iter().map(|export| Some(export.into())).collect(),
             mappings: mapping::to_raw(&self.mappings),
+            tags: self.tags.clone(),
             limits: self.limits.clone(),
             signing_keys: self.signing_keys.iter().map(RawSigningKey::from).collect(),
             revocations: raw_revocations(&self.revocations),
@@ -376,6 +380,7 @@ impl AccountClaims {
             issued_at: envelope.iat,
             expires_at: time_or_none(envelope.exp),
             not_before: time_or_none(envelope.nbf),
+            tags: nats.tags,
             limits: nats.limits,
             signing_keys,
             revocations: revocations(KeyKind::User, nats.revocations)
@@ -418,6 +423,12 @@ struct RawAccount {
         skip_serializing_if = "RawMappings::is_empty"
     )]
     mappings: RawMappings,
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    tags: Vec<String>,
     #[serde(default, deserialize_with = "object_or_default")]
     limits: NatsLimits,
     #[serde(

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 
 use crate::account::{AccountClaims, AccountSigningKey};
-use crate::connection::ConnectionType;
+use crate::connection::{ConnectionType, time_zone};
 use crate::nkey::PublicKey;
 use crate::permission_set::{PermissionError, PermissionSet};
+use crate::template::{self, TemplateError};
 use crate::token::TokenError;
 use crate::trust::Trust;
 use crate::user::{UserClaims, UserLimits};
@@ -119,9 +120,9 @@ pub enum AuthError {
     /// A user of a scoped key carries permissions or limits of its own.
     #[error("the user is signed by a scoped signing key and must not carry permissions or limits")]
     ScopedUserWithLimits,
-    /// The scope's template has functions such as `{{name()}}`.
-    #[error("the scope's template uses template functions, which are not supported")]
-    ScopeTemplateUnsupported,
+    /// The functions of the scope's template, such as `{{name()}}`, give this user no rules.
+    #[error("the template of the scoped signing key does not fit the user")]
+    ScopeTemplate(#[from] TemplateError),
     /// The user's document ended.
     #[error("the user expired at {at}")]
     Expired {
@@ -179,9 +180,9 @@ pub enum AuthError {
     /// Outside of the user's times of day.
     #[error("the user may not connect at this time of day")]
     OutsideTimes,
-    /// Times of day in a zone other than UTC.
-    #[error("the user's times of day are in {location:?}; only UTC is supported")]
-    TimesLocationUnsupported {
+    /// Times of day in a zone that nobody knows.
+    #[error("the user's times of day are in {location:?}, which is no time zone")]
+    UnknownTimesLocation {
         /// The zone.
         location: String,
     },
@@ -199,7 +200,7 @@ impl AuthError {
             Self::UnknownIssuer { .. } => "unknown_issuer",
             Self::IdentityKeyRefused => "identity_key_refused",
             Self::ScopedUserWithLimits => "scoped_user_with_limits",
-            Self::ScopeTemplateUnsupported => "scope_template_unsupported",
+            Self::ScopeTemplate(_) => "scope_template",
             Self::Expired { .. } => "expired",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::AccountExpired { .. } => "account_expired",
@@ -213,7 +214,7 @@ impl AuthError {
             Self::Revoked { .. } => "revoked",
             Self::Source { .. } => "source_address",
             Self::OutsideTimes => "outside_times",
-            Self::TimesLocationUnsupported { .. } => "times_location_unsupported",
+            Self::UnknownTimesLocation { .. } => "unknown_times_location",
             Self::Permissions(_) => "invalid_permissions",
         }
     }
@@ -373,16 +374,7 @@ fn granted_by_issuer(
         Some(AccountSigningKey::Scoped(_)) if user.limits != UserLimits::default() => {
             Err(AuthError::ScopedUserWithLimits)
         }
-        Some(AccountSigningKey::Scoped(scope)) => {
-            let permissions = &scope.template.permissions;
-            let mut rules = [&permissions.publish, &permissions.subscribe]
-                .into_iter()
-                .flat_map(|rules| rules.allow.iter().chain(&rules.deny));
-            if rules.any(|rule| rule.contains("{{")) {
-                return Err(AuthError::ScopeTemplateUnsupported);
-            }
-            Ok(scope.template.clone())
-        }
+        Some(AccountSigningKey::Scoped(scope)) => Ok(template::expand(&scope.template, user, account)?),
     }
 }
 
@@ -391,12 +383,14 @@ fn end_of_window(limits: &UserLimits, now: i64) -> Result<Option<i64>, AuthError
     if limits.times.is_empty() {
         return Ok(None);
     }
-    if !matches!(limits.times_location.as_str(), "" | "UTC" | "Etc/UTC") {
-        return Err(AuthError::TimesLocationUnsupported {
-            location: limits.times_location.clone(),
-        });
-    }
-    let end = limits.times.iter().filter_map(|window| window.end_at(now)).max();
+    let zone = time_zone(&limits.times_location).ok_or_else(|| AuthError::UnknownTimesLocation {
+        location: limits.times_location.chars().take(64).collect(),
+    })?;
+    let end = limits
+        .times
+        .iter()
+        .filter_map(|window| window.end_at(now, &zone))
+        .max();
     end.map(Some).ok_or(AuthError::OutsideTimes)
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::json::object;
@@ -165,8 +168,6 @@ pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     }
 }
 
-const DAY_SECONDS: i64 = 24 * 60 * 60;
-
 /// A part of every day: from `start` up to, not including, `end`. It goes over
 /// midnight when `end` is before `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,19 +194,38 @@ impl TimeWindow {
     }
 
     /// When the window that `now` lies in ends, or `None` when `now` lies
-    /// outside. Both are seconds since 1970; the window is read in UTC.
-    pub fn end_at(&self, now: i64) -> Option<i64> {
-        let (start, end) = (i64::from(self.start), i64::from(self.end));
-        let midnight = now.checked_sub(now.rem_euclid(DAY_SECONDS))?;
-        let time = now - midnight;
-        let end = if start <= end {
-            (start <= time && time < end).then_some(end)
-        } else if time >= start {
-            Some(end + DAY_SECONDS) // the evening part: it ends tomorrow
-        } else {
-            (time < end).then_some(end) // the morning part of a window that began yesterday
-        };
-        midnight.checked_add(end?)
+    /// outside. Both are seconds since 1970; times of day are those of the zone.
+    /// Where clocks jump over a time, it is as long after the jump as it would have been.
+    pub fn end_at(&self, now: i64, zone: &TimeZone) -> Option<i64> {
+        let today = Timestamp::from_second(now).ok()?.to_zoned(zone.clone()).date();
+        let over_midnight = self.end < self.start;
+        // Over midnight, it may have begun yesterday.
+        let begun = [Some(today), today.yesterday().ok().filter(|_| over_midnight)];
+        begun.into_iter().flatten().find_map(|day| {
+            let last = if over_midnight { day.tomorrow().ok()? } else { day };
+            let (start, end) = (instant(day, self.start, zone)?, instant(last, self.end, zone)?);
+            (start <= now && now < end).then_some(end)
+        })
+    }
+}
+
+/// When a day's clocks show so many seconds after midnight.
+fn instant(day: Date, seconds: u32, zone: &TimeZone) -> Option<i64> {
+    let part = |of: u32| i8::try_from(of).ok();
+    let time = day.at(
+        part(seconds / 3600)?,
+        part(seconds / 60 % 60)?,
+        part(seconds % 60)?,
+        0,
+    );
+    Some(zone.to_zoned(time).ok()?.timestamp().as_second())
+}
+
+/// The zone of this name in the database of time zones that is built in; UTC when the name is empty.
+pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
+    match name {
+        "" => Some(TimeZone::UTC),
+        name => TimeZone::get(name).ok(),
     }
 }
 
@@ -315,7 +335,7 @@ mod tests {
             (window("00:00:00", "00:00:00"), at(0, 0), None), // empty, as in stock servers
             (window("22:00:00", "02:00:00"), at(-1, 0), Some(at(2, 0))), // before 1970
         ] {
-            assert_eq!(window.end_at(now), end, "{window:?} {now}");
+            assert_eq!(window.end_at(now, &TimeZone::UTC), end, "{window:?} {now}");
         }
         for text in [
             "",
@@ -329,6 +349,83 @@ mod tests {
             "ab:cd:ef",
         ] {
             assert!(TimeWindow::new(text, "09:00:00").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn windows_follow_the_clocks_of_their_zone() {
+        let second = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
+        let zone = time_zone("Europe/Berlin").unwrap();
+        for (start, end, now, expected) in [
+            // Winter and summer.
+            (
+                "08:00:00",
+                "09:00:00",
+                "2026-01-10T07:30:00Z",
+                Some("2026-01-10T08:00:00Z"),
+            ),
+            (
+                "08:00:00",
+                "09:00:00",
+                "2026-07-10T06:30:00Z",
+                Some("2026-07-10T07:00:00Z"),
+            ),
+            ("08:00:00", "09:00:00", "2026-07-10T07:30:00Z", None),
+            // The local day is another one than that of UTC.
+            (
+                "23:00:00",
+                "01:00:00",
+                "2026-07-10T22:30:00Z",
+                Some("2026-07-10T23:00:00Z"),
+            ),
+            (
+                "00:00:00",
+                "01:00:00",
+                "2026-07-10T22:30:00Z",
+                Some("2026-07-10T23:00:00Z"),
+            ),
+            // The night that is an hour shorter, and the one that is longer.
+            (
+                "22:00:00",
+                "06:00:00",
+                "2026-03-29T02:30:00Z",
+                Some("2026-03-29T04:00:00Z"),
+            ),
+            (
+                "22:00:00",
+                "06:00:00",
+                "2026-10-25T02:30:00Z",
+                Some("2026-10-25T05:00:00Z"),
+            ),
+            // Clocks go from 2:00 to 3:00: 2:30 is 3:30.
+            (
+                "02:30:00",
+                "04:00:00",
+                "2026-03-29T01:45:00Z",
+                Some("2026-03-29T02:00:00Z"),
+            ),
+            ("02:30:00", "04:00:00", "2026-03-29T01:15:00Z", None),
+        ] {
+            let window = TimeWindow::new(start, end).unwrap();
+            assert_eq!(
+                window.end_at(second(now), &zone),
+                expected.map(second),
+                "{start} {end} {now}"
+            );
+        }
+        assert_eq!(
+            TimeWindow::new("00:00:00", "01:00:00")
+                .unwrap()
+                .end_at(i64::MAX, &zone),
+            None
+        );
+        for name in [
+            "Mars/Olympus",
+            "../../etc/passwd",
+            "Europe/Berlin\0",
+            "/etc/localtime",
+        ] {
+            assert!(time_zone(name).is_none(), "{name}");
         }
     }
 

@@ -76,6 +76,12 @@ fn scope(template: UserLimits) -> AccountSigningKey {
     }))
 }
 
+/// Has the user signed by such a key.
+fn scoped(attempt: &mut Attempt, template: &UserLimits) {
+    attempt.account.signing_keys = vec![scope(template.clone())];
+    attempt.user.limits = UserLimits::default();
+}
+
 #[test]
 fn user_of_a_signing_key_and_of_the_identity_key_may_connect() {
     assert_eq!(Attempt::new().code(), "accepted");
@@ -248,10 +254,6 @@ fn scoped_user_gets_the_template_and_nothing_of_its_own() {
     let mut template = UserLimits::unlimited();
     template.permissions.publish.allow = vec!["orders.>".into()];
     template.payload = Limit::AtMost(100);
-    let scoped = |attempt: &mut Attempt, template: &UserLimits| {
-        attempt.account.signing_keys = vec![scope(template.clone())];
-        attempt.user.limits = UserLimits::default();
-    };
     let mut attempt = Attempt::new();
     scoped(&mut attempt, &template);
     let user = attempt.make().unwrap();
@@ -283,10 +285,141 @@ fn scoped_user_gets_the_template_and_nothing_of_its_own() {
         attempt.user.limits = own;
         assert_eq!(attempt.code(), "scoped_user_with_limits");
     }
+}
 
-    template.permissions.publish.deny = vec!["orders.{{name()}}".into()];
-    let functions = |attempt: &mut Attempt| scoped(attempt, &template);
-    assert_eq!(after(functions), "scope_template_unsupported");
+/// What a user of a scoped key gets from a template with these lists of publish rules.
+fn publish_rules(allow: &[&str], deny: &[&str], change: impl Fn(&mut Attempt)) -> Result<Rules, String> {
+    let list = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect();
+    let template = UserLimits {
+        permissions: Permissions {
+            publish: Rules {
+                allow: list(allow),
+                deny: list(deny),
+            },
+            ..Permissions::default()
+        },
+        ..UserLimits::unlimited()
+    };
+    let mut attempt = Attempt::new();
+    scoped(&mut attempt, &template);
+    attempt.user.name = "ann".into();
+    attempt.user.tags = vec![
+        "team:red".into(),
+        "team:blue".into(),
+        "cost.center:7".into(),
+        "lone".into(),
+    ];
+    attempt.account.name = "shop".into();
+    attempt.account.tags = vec!["region:eu".into()];
+    change(&mut attempt);
+    match attempt.make() {
+        Ok(user) => Ok(user.limits.permissions.publish),
+        Err(error) => Err(error.code().to_owned()),
+    }
+}
+
+fn rules(allow: &[&str], deny: &[&str]) -> Result<Rules, String> {
+    let list = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect();
+    Ok(Rules {
+        allow: list(allow),
+        deny: list(deny),
+    })
+}
+
+#[test]
+fn functions_of_a_template_become_each_users_own_rules() {
+    let same = |_: &mut Attempt| {};
+    let allow = |rule| publish_rules(&[rule], &[], same);
+    assert_eq!(allow("a.{{name()}}.>"), rules(&["a.ann.>"], &[]));
+    assert_eq!(
+        allow("{{ Account-Name() }}.{{account-tag(REGION)}}"),
+        rules(&["shop.eu"], &[])
+    );
+    assert_eq!(
+        allow("{{tag(team)}}.{{name()}}.{{tag(team)}}"),
+        rules(
+            &["red.ann.red", "red.ann.blue", "blue.ann.red", "blue.ann.blue"],
+            &[]
+        )
+    );
+    assert_eq!(allow("{{tag(cost.center)}}"), rules(&["7"], &[]));
+    let keys = allow("{{subject()}}.{{account-subject()}}")
+        .unwrap()
+        .allow
+        .remove(0);
+    let (user, account) = keys.split_once('.').unwrap();
+    assert!(
+        user.starts_with('U') && account.starts_with('A') && account.len() == 56,
+        "{keys}"
+    );
+    // Half a function is a part of the subject, as in stock servers.
+    assert_eq!(allow("a.{{name()"), rules(&["a.{{name()"], &[]));
+    assert_eq!(
+        publish_rules(&["a"], &["x.{{tag(team)}}"], same),
+        rules(&["a"], &["x.red", "x.blue"])
+    );
+}
+
+#[test]
+fn rules_that_stand_for_nothing_are_left_out_and_never_allow_more() {
+    let same = |_: &mut Attempt| {};
+    let without = "a.{{tag(none)}}";
+    assert_eq!(publish_rules(&[without, "b"], &[], same), rules(&["b"], &[]));
+    assert_eq!(publish_rules(&[without], &["c"], same), rules(&[], &["c", ">"]));
+    assert_eq!(
+        publish_rules(&["a"], &[without], same),
+        Err("scope_template".into())
+    );
+    for unknown in ["{{}}", "{{name}}", "{{tag(a}}", "{{exec()}}", "{{account-tag}}"] {
+        assert_eq!(
+            publish_rules(&[unknown], &[], same),
+            Err("scope_template".into()),
+            "{unknown}"
+        );
+    }
+    // Whoever names a user does not widen the template.
+    for name in [
+        "*",
+        ">",
+        "a.>",
+        "*.b",
+        "a b",
+        "a\tb",
+        "",
+        ".",
+        "a.",
+        "{{subject()}} x",
+    ] {
+        let named = |attempt: &mut Attempt| attempt.user.name = name.into();
+        assert_eq!(
+            publish_rules(&["a.{{name()}}"], &[], named),
+            rules(&[], &[">"]),
+            "{name}"
+        );
+    }
+    let named = |attempt: &mut Attempt| attempt.user.name = "{{subject()}}".into();
+    assert_eq!(
+        publish_rules(&["a.{{name()}}"], &[], named),
+        rules(&["a.{{subject()}}"], &[]),
+        "a value is no template"
+    );
+}
+
+#[test]
+fn rules_that_a_template_multiplies_are_bounded() {
+    let many = |attempt: &mut Attempt| {
+        attempt.user.tags = (0..100).map(|value| format!("t:{value}")).collect();
+    };
+    let of = |rule: &str| publish_rules(&[rule], &[], many).map(|rules| rules.allow.len());
+    assert_eq!(of("{{tag(t)}}"), Ok(100));
+    assert_eq!(of("{{tag(t)}}.{{tag(t)}}"), Err("scope_template".into()));
+    assert_eq!(
+        of(&"{{account-subject()}}.".repeat(100)),
+        Err("scope_template".into())
+    );
+    // Each is small, all together are not.
+    let list = vec!["{{tag(t)}}.x"; 41];
+    assert_eq!(publish_rules(&list, &[], many), Err("scope_template".into()));
 }
 
 #[test]
@@ -374,8 +507,12 @@ fn times_of_day_let_in_and_end_the_connection() {
     attempt.now = midnight + 7200;
     assert_eq!(attempt.code(), "outside_times");
 
+    // The same window two hours later, in winter one.
     attempt.user.limits.times_location = "Europe/Berlin".into();
-    assert_eq!(attempt.code(), "times_location_unsupported");
+    attempt.now = midnight - 3600;
+    assert!(attempt.make().unwrap().expires_at < Some(midnight + 7200));
+    attempt.user.limits.times_location = "Nowhere/Land".into();
+    assert_eq!(attempt.code(), "unknown_times_location");
     attempt.user.limits.times.clear();
     assert_eq!(attempt.code(), "accepted");
 }

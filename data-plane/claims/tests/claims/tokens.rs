@@ -526,6 +526,7 @@ prop_compose! {
         name in ".{0,20}",
         issued_at: i64,
         (expires_at, not_before) in (time(), time()),
+        tags in proptest::collection::vec(".{0,8}", 0..3),
         limits in nats_limits(),
         all in proptest::option::of(any::<i64>()),
         users in proptest::collection::vec((key(KeyKind::User), any::<i64>()), 0..4),
@@ -535,7 +536,7 @@ prop_compose! {
         let revocations = Revocations { all, users: BTreeMap::from_iter(users) };
         AccountClaims {
             issuer: World::new().operator_signing.public(), subject, name, issued_at, expires_at, not_before,
-            limits, signing_keys, revocations, default_permissions, auth_callout, tollway,
+            tags, limits, signing_keys, revocations, default_permissions, auth_callout, tollway,
             // Those of `exchange.rs`, because they depend on each other.
             exports: Vec::new(), imports: Vec::new(), mappings: Mappings::new(),
         }
