@@ -63,9 +63,10 @@ impl Pace {
         self.pause(now)
     }
 
-    /// The rates changed; all that is owed is now this much at most.
-    pub fn handle_change(&mut self, debt: Duration, now: Duration) {
+    /// The rates changed in a pause; all that is owed is now this much at most.
+    pub fn handle_change(&mut self, debt: Duration, now: Duration) -> Step {
         self.paid_at = self.paid_at.min(now.saturating_add(debt));
+        self.pause(now)
     }
 
     /// Whether messages are refused in this turn.
@@ -145,10 +146,9 @@ mod tests {
     fn higher_rate_ends_the_pause_earlier_and_never_later() {
         let mut pace = Pace::default();
         pace.handle_turn(ms(10_000), true, START);
-        pace.handle_change(ms(200), START);
-        assert_eq!(pace.handle_pause_end(START), Step::Pause(ms(200)));
+        assert_eq!(pace.handle_change(ms(200), START), Step::Pause(ms(200)));
         // What others owe is not this connection's debt.
-        pace.handle_change(ms(5_000), START);
+        assert_eq!(pace.handle_change(ms(5_000), START), Step::Pause(ms(200)));
         assert_eq!(pace.handle_pause_end(START + ms(200)), Step::Read);
     }
 }

@@ -95,6 +95,21 @@ impl RateBuckets {
         pair.messages.debt(now).max(pair.bytes.debt(now))
     }
 
+    /// The rate of a direction to which most is owed, if anything is: what it counts, and how many
+    /// of that per second.
+    pub fn creditor(&self, direction: Direction, now: Duration) -> Option<(Duration, &'static str, u64)> {
+        let pair = self.pair(direction);
+        let (messages, bytes) = match direction {
+            Direction::In => ("messages_in", "bytes_in"),
+            Direction::Out => ("messages_out", "bytes_out"),
+        };
+        [(messages, &pair.messages), (bytes, &pair.bytes)]
+            .into_iter()
+            .filter_map(|(name, bucket)| Some((bucket.debt(now), name, bucket.per_second()?)))
+            .filter(|(debt, ..)| !debt.is_zero())
+            .max_by_key(|(debt, ..)| *debt)
+    }
+
     /// How much can be taken without a debt.
     pub fn available(&self, direction: Direction, now: Duration) -> Amount {
         let pair = self.pair(direction);
@@ -148,6 +163,9 @@ mod tests {
             Duration::from_secs(2)
         );
         assert_eq!(buckets.debt(Direction::In, NOW), Duration::from_secs(2));
+        let creditor = Some((Duration::from_secs(2), "bytes_in", 1000));
+        assert_eq!(buckets.creditor(Direction::In, NOW), creditor);
+        assert_eq!(buckets.creditor(Direction::Out, NOW), None);
         assert_eq!(
             buckets.take(Direction::Out, Amount::UNLIMITED, NOW),
             Duration::ZERO

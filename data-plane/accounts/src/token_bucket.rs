@@ -77,6 +77,11 @@ impl TokenBucket {
         self.per_second.load(Relaxed) != 0
     }
 
+    /// Units per second, if there is a rate.
+    pub fn per_second(&self) -> Option<u64> {
+        Some(self.per_second.load(Relaxed)).filter(|&per_second| per_second != 0)
+    }
+
     /// Takes an amount, whether it is there or not. Gives how long the debt lasts that this is at
     /// the end of: for so long the taker should take no more.
     pub fn take(&self, amount: u64, now: Duration) -> Duration {

@@ -9,17 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
-use tollway_accounts::AccountLimits;
+use tollway_accounts::{AccountLimits, RateBuckets};
 use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey};
 use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
 use super::client::{Client, Sink};
+use super::clock;
 use super::close_reason::CloseReason;
 use super::crossing::Crossing;
 use super::memory::Memory;
 use super::meters::Meters;
 use super::open_requests::OpenRequests;
 use super::shared::random_seed;
+use super::shares::{Shares, TooManyConnections};
 use super::subscription::Subscription;
 
 /// An account with a document in force.
@@ -31,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) number: u64,
     pub(crate) meters: Arc<Meters>,
     pub(crate) memory: Arc<Memory>,
+    /// What its clients may send and receive, all together.
+    pub(crate) buckets: RateBuckets,
     /// What it asks others and others have not answered.
     pub(crate) requests: OpenRequests,
     served: ArcSwap<Served>,
@@ -85,8 +89,33 @@ impl From<AccountClaims> for Served {
 #[derive(Default)]
 pub(crate) struct Roster {
     pub(crate) clients: BTreeMap<u64, Arc<Client>>,
+    /// What each of its users takes.
+    shares: Shares,
     /// The account is not served any more.
     pub(crate) removed: bool,
+}
+
+impl Roster {
+    /// Gives each client what the document now grants its user. Gives the clients that their users
+    /// have too many of: the newest, because who was there before the limit keeps working.
+    pub(crate) fn regrant(&mut self, claims: &AccountClaims) -> Vec<Arc<Client>> {
+        let now = clock::now();
+        let mut excess = Vec::new();
+        self.shares.recount();
+        for client in self.clients.values() {
+            match self.shares.enter(claims, &client.user(), now) {
+                Ok(share) => client.share_set(share),
+                Err(TooManyConnections { .. }) => {
+                    client.share_set(None);
+                    excess.push(client.clone());
+                }
+            }
+        }
+        excess
+            .iter()
+            .for_each(|client| drop(self.clients.remove(&client.id)));
+        excess
+    }
 }
 
 #[derive(Default)]
@@ -101,7 +130,9 @@ pub(crate) enum EnterError {
     /// The account or the operator changed meanwhile: authenticate again.
     Changed,
     Removed,
+    /// The account has as many as it may have, or its user.
     TooManyConnections,
+    UserTooManyConnections,
 }
 
 impl Account {
@@ -127,6 +158,7 @@ impl Account {
             number,
             meters,
             memory,
+            buckets: RateBuckets::new(&served.limits.rates),
             requests,
             served: ArcSwap::from_pointee(served),
             crossing: ArcSwap::new(crossing),
@@ -177,6 +209,11 @@ impl Account {
         if !served.limits.connections.allows(roster.clients.len() as u64 + 1) {
             return Err(EnterError::TooManyConnections);
         }
+        let share = roster
+            .shares
+            .enter(&served.claims, &client.user(), clock::now())
+            .map_err(|_| EnterError::UserTooManyConnections)?;
+        client.share_set(share);
         roster.clients.insert(client.id, client.clone());
         self.meters.add_connection();
         Ok(())
@@ -184,7 +221,12 @@ impl Account {
 
     /// The client is gone. Harmless when it was evicted before.
     pub(crate) fn leave(&self, client: &Client) {
-        self.roster.lock().clients.remove(&client.id);
+        let mut roster = self.roster.lock();
+        if roster.clients.remove(&client.id).is_some()
+            && let Some(share) = client.share()
+        {
+            roster.shares.leave(&share, clock::now());
+        }
     }
 
     /// Puts another document in force, if there is one, and shows the account's
@@ -192,6 +234,7 @@ impl Account {
     pub(crate) fn change(&self, served: Option<Served>, revisit: impl FnOnce(&mut Roster, &Served)) {
         let mut roster = self.roster.lock();
         if let Some(served) = served {
+            self.buckets.change(&served.limits.rates, clock::now());
             self.served.store(Arc::new(served));
         }
         revisit(&mut roster, &self.served.load());

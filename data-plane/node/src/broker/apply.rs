@@ -182,6 +182,10 @@ fn revisit(shared: &Shared, roster: &mut Roster, served: &Served, now: i64) {
     if served.is_suspended() {
         return evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));
     }
+    // First, so that who is told to look at its limits again finds those of now.
+    for client in roster.regrant(served.claims()) {
+        client.order_close(told(ProtocolError::MaximumAccountConnectionsExceeded));
+    }
     // Clients get in only when there is an authority, and it is never taken away.
     let Some(authority) = shared.authority.load_full() else {
         return;

@@ -85,6 +85,23 @@ pub const RECHECK_STEPS_MAX: usize = 256;
 /// socket empty in the end: what the sockets wake runs before what waits in the queue.
 pub const TURNS_IN_A_ROW_MAX: usize = 8;
 
+/// What a turn reads of a client that has used up its rate. Less would be a system call for each
+/// message; more would be a debt that lasts too long at a low rate.
+pub const THROTTLED_READ_MIN: usize = 256;
+
+/// What is read for each message that a client may send at present.
+pub const RATIONED_MESSAGE_BYTES: u64 = 1024;
+
+/// What a turn reads that refuses messages because of a rate.
+pub const REFUSING_READ_MAX: usize = 16 * 1024;
+
+/// A message to `$JS.ACK.` that is longer is not taken for an acknowledgement, which is exempt from
+/// rates.
+pub const ACKNOWLEDGEMENT_BYTES_MAX: usize = 512;
+
+/// Users of one account that are not connected and whose rates are remembered.
+pub const IDLE_SHARES_MAX: usize = 4096;
+
 /// Bytes that may wait for one receiver before it is a slow consumer.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{
 };
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tollway_claims::ResponseGrants;
 
@@ -17,6 +17,7 @@ use super::close_reason::CloseReason;
 use super::inbox::Inbox;
 use super::outbound::Outbound;
 use super::request_info::RequestInfo;
+use super::shares::Share;
 use super::subscription::Subscription;
 use super::user::User;
 
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     pub(crate) verbose: bool,
     /// Who it is at present; replaced when the account's document changes what the user may.
     user: ArcSwap<User>,
+    /// What its user may take of the account; none when that is everything.
+    share: ArcSwapOption<Share>,
     /// How often that happened, and after which of these changes its subscriptions were looked at
     /// again. In between each delivery is.
     changes: AtomicU64,
@@ -89,6 +92,7 @@ impl Client {
             pedantic: options.pedantic,
             verbose: options.verbose,
             user: ArcSwap::new(user),
+            share: ArcSwapOption::empty(),
             changes: AtomicU64::new(0),
             checked: AtomicU64::new(0),
             answers: AtomicBool::new(responses.is_some()),
@@ -125,6 +129,15 @@ impl Client {
     /// with a filter that is partly denied.
     pub(crate) fn may_deliver(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
         self.user.load().permissions.may_deliver(subject, queue)
+    pub(crate) fn share(&self) -> Option<Arc<Share>> {
+        self.share.load_full()
+    }
+
+    /// Who calls this orders a reload afterwards, unless the client is only about to log in.
+    pub(crate) fn share_set(&self, share: Option<Arc<Share>>) {
+        self.share.store(share);
+    }
+
     }
 
     /// Puts other permissions and limits in force for a live client. The owner

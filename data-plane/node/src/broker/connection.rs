@@ -46,8 +46,10 @@ pub(crate) struct Connection {
     carried: usize,
     /// The carry holds complete operations: the next turn begins with those.
     backlog: bool,
+    /// The last turn did an operation to its end.
+    progress: bool,
     timer: Pin<Box<Sleep>>,
-    /// A receiver is so far behind that this publisher reads nothing until then.
+    /// A receiver is so far behind, or so much is owed to a rate, that nothing is read until then.
     paused_until: Option<Instant>,
     /// The last thing done was sending what others could not.
     sent_last: bool,
@@ -103,6 +105,7 @@ impl Connection {
             carry: Vec::new(),
             carried: 0,
             backlog: false,
+            progress: false,
             paused_until: None,
             sent_last: false,
             blocked_since: None,
@@ -207,11 +210,22 @@ impl Connection {
         let account = self.session.account_number();
         let budget = self.shared.activity.budget(account, now);
         staging.begin_turn(budget.steps);
+        let mut read_max = budget.bytes;
+        if let Some(ration) = self.session.ration() {
+            // What is missing of a message costs nothing before that is whole.
+            let missing = self
+                .decoder
+                .frame_len()
+                .unwrap_or(0)
+                .saturating_sub(self.carry.len());
+            read_max = read_max.min(ration.read.max(missing));
+            staging.ration(ration.messages, ration.deliveries);
+        }
         let mut drained = false;
         let (front, chunk) = read.split_at_mut(CARRY_COPY_MAX);
         let mut arrived = 0;
         if !self.backlog {
-            arrived = match self.transport.read(&mut chunk[..budget.bytes]) {
+            arrived = match self.transport.read(&mut chunk[..read_max]) {
                 Ok(0) => return ControlFlow::Break(CloseReason::ClientClosed),
                 Ok(arrived) => arrived,
                 Err(ReadEnd::Nothing) => {
@@ -224,7 +238,7 @@ impl Connection {
                 }
             };
             self.pay_layers();
-            drained = self.transport.is_drained(arrived, budget.bytes);
+            drained = self.transport.is_drained(arrived, read_max);
             self.outbound.card.hear(now);
             self.session.handle_bytes();
         }
@@ -235,6 +249,7 @@ impl Connection {
             front[start..].copy_from_slice(&carry);
             let bytes = &read[start..CARRY_COPY_MAX + arrived];
             let (used, flow) = self.handle_ops(bytes, staging);
+            self.progress = used > 0;
             let rest = &bytes[used..];
             // Nothing is kept for a connection that has nothing unfinished.
             carry = if rest.is_empty() {
@@ -246,6 +261,7 @@ impl Connection {
         } else {
             carry.extend_from_slice(&chunk[..arrived]);
             let (used, flow) = self.handle_ops(&carry, staging);
+            self.progress = used > 0;
             if used == carry.len() {
                 carry = Vec::new();
             } else {
@@ -280,11 +296,15 @@ impl Connection {
             self.outbound.carry(carried);
         }
         self.session.make_room(staging);
-        let stall = staging.take_stall();
-        if stall {
-            self.paused_until = Some(Instant::now() + PUBLISHER_STALL);
+        let stall = staging.take_stall().then_some(PUBLISHER_STALL);
+        let pause = match self.session.is_flushing() {
+            true => stall,
+            false => self.session.pace(self.progress).max(stall),
+        };
+        if let Some(pause) = pause {
+            self.paused_until = Some(Instant::now() + pause);
         }
-        if self.session.take_timeout_changed() || stall {
+        if self.session.take_timeout_changed() || pause.is_some() {
             if !self.session.is_stranger() {
                 self.transport.trust(self.decoder.settings().max_payload as usize);
             }
@@ -347,6 +367,12 @@ impl Connection {
                 self.outbound.push_control(&mut out);
                 return flow;
             }
+            if self.paused_until.is_some() {
+                self.paused_until = self
+                    .session
+                    .handle_change_in_pause()
+                    .map(|pause| Instant::now() + pause);
+            }
         }
         if orders.lame_duck {
             self.session.handle_lame_duck(&mut out);
@@ -384,7 +410,7 @@ impl Connection {
     fn handle_time(&mut self) -> Flow {
         let now = Instant::now();
         if self.paused_until.is_some_and(|until| until <= now) {
-            self.paused_until = None;
+            self.paused_until = self.session.handle_pause_end().map(|pause| now + pause);
         }
         let deadline = self.shared.settings.write_deadline;
         if self

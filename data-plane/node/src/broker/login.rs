@@ -60,6 +60,8 @@ pub(crate) enum LoginError {
     Refused(Refusal),
     /// The account has as many connections as it may have.
     TooManyConnections(PublicKey),
+    /// The user has as many connections as it may have.
+    UserTooManyConnections(PublicKey),
 }
 
 impl LoginError {
@@ -67,7 +69,11 @@ impl LoginError {
     pub(crate) fn told(&self) -> ProtocolError {
         match self {
             Self::Refused(_) => ProtocolError::AuthorizationViolation,
-            Self::TooManyConnections(_) => ProtocolError::MaximumAccountConnectionsExceeded,
+            // The same text for both: clients come back later when they read it, and after two
+            // times `Authorization Violation` they give up.
+            Self::TooManyConnections(_) | Self::UserTooManyConnections(_) => {
+                ProtocolError::MaximumAccountConnectionsExceeded
+            }
         }
     }
 }
@@ -164,6 +170,9 @@ pub(crate) fn log_in(
         match account.enter(&client, &served, in_force) {
             Ok(()) => return Ok(LogIn::In(client)),
             Err(EnterError::TooManyConnections) => return Err(LoginError::TooManyConnections(account.key)),
+            Err(EnterError::UserTooManyConnections) => {
+                return Err(LoginError::UserTooManyConnections(account.key));
+            }
             // Something changed while we checked the signatures. Changes come
             // from the control plane, a few per second at most, so this ends.
             Err(EnterError::Changed | EnterError::Removed) => {}

@@ -1,6 +1,7 @@
 //! The counters of one account.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use tollway_accounts::MeterTotals;
 
@@ -13,6 +14,10 @@ pub(crate) struct Meters {
     messages_out: AtomicU64,
     bytes_out: AtomicU64,
     connections_opened: AtomicU64,
+    /// How long connections read nothing because of a rate, all of them together.
+    throttled_nanos: AtomicU64,
+    /// Messages refused because of a rate.
+    refused_by_rate: AtomicU64,
 }
 
 /// Messages and their bytes (subject, reply, headers and payload), not yet in the meters.
@@ -58,6 +63,23 @@ impl Meters {
 
     pub(crate) fn add_connection(&self) {
         self.connections_opened.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn add_throttled(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.throttled_nanos.fetch_add(nanos, Relaxed);
+    }
+
+    pub(crate) fn throttled(&self) -> Duration {
+        Duration::from_nanos(self.throttled_nanos.load(Relaxed))
+    }
+
+    pub(crate) fn add_refused_by_rate(&self) {
+        self.refused_by_rate.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn refused_by_rate(&self) -> u64 {
+        self.refused_by_rate.load(Relaxed)
     }
 
     pub(crate) fn totals(&self) -> MeterTotals {

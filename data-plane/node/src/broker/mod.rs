@@ -32,6 +32,7 @@ pub mod bounds;
 mod card;
 mod census;
 mod client;
+mod clock;
 mod close_reason;
 mod connection;
 mod crossing;
@@ -57,16 +58,19 @@ mod scratch;
 mod session;
 mod settings;
 mod shared;
+mod shares;
 mod signal;
 mod staging;
 mod stats;
 mod subscription;
+mod throttle;
 mod user;
 mod users;
 mod waiting;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +107,15 @@ pub struct ConfiguredAccount {
     pub claims: AccountClaims,
     /// What it shares, takes and renames, prepared from those claims.
     pub exchange: Exchange,
+}
+
+/// What kept the clients of an account from doing more, since the node started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restraint {
+    /// How long its connections read nothing because of a rate, all of them together.
+    pub throttled: Duration,
+    /// Messages that were refused because of a rate.
+    pub refused_by_rate: u64,
 }
 
 /// The broker of one node. Clones are the same broker.
@@ -241,6 +254,17 @@ impl Broker {
     /// Shows the subscriptions there are now, until there were enough.
     pub fn subscriptions_visit(&self, visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>) {
         census::subscriptions(&self.0, visit);
+    }
+
+    /// Shows what kept the clients of each account that was ever served from doing more.
+    pub fn restraints_visit(&self, visit: &mut dyn FnMut(PublicKey, Restraint)) {
+        for (account, meters) in self.0.meters.lock().iter() {
+            let restraint = Restraint {
+                throttled: meters.throttled(),
+                refused_by_rate: meters.refused_by_rate(),
+            };
+            visit(*account, restraint);
+        }
     }
 
     /// Tells one client, if it understands that, to look for another node. False when there is none

@@ -141,6 +141,11 @@ impl Publisher {
         self.memo.generation = 0;
     }
 
+    /// Whether a message is not done that was accepted.
+    pub(crate) fn is_underway(&self) -> bool {
+        self.underway.is_some() || self.is_passing()
+    }
+
     /// Routes one message, or goes on with it. Gives what became of it, or what the client
     /// is told instead; a message that was refused is not counted.
     pub(crate) fn publish(
@@ -299,8 +304,9 @@ impl Publisher {
         ControlFlow::Continue(())
     }
 
-    /// Sends what is staged and counts: messages before they are answered.
-    pub(crate) fn flush(&mut self, staging: &mut Staging) {
+    /// Sends what is staged and counts: messages before they are answered. Gives what was accepted
+    /// since the last flush.
+    pub(crate) fn flush(&mut self, staging: &mut Staging) -> Tally {
         debug_assert!(self.outgoing.is_none(), "nothing is staged before it is done");
         let meters = &self.client.account.meters;
         if self.client.is_metered() {
@@ -309,12 +315,13 @@ impl Publisher {
         if let Sink::Socket(outbound) = &self.client.sink {
             outbound.card.count_received(self.accepted);
         }
-        self.accepted = Tally::default();
+        let accepted = std::mem::take(&mut self.accepted);
         self.outgoing = staging.flush(Some(self.client.id), Some(meters));
         if self.underway.is_none() && self.memo.len() > MEMO_KEEP_MAX {
             self.memo = Memo::new(self.client.account.clone(), Reach::Home);
         }
         self.tidy_passage();
+        accepted
     }
 
     /// Whether [`Publisher::go_on_flushing`] is to be called before anything is published.
@@ -568,7 +575,7 @@ fn look(
 }
 
 /// What a message counts in the meters: all that somebody wrote into it, see `docs/metering.md`.
-fn metered_bytes(message: &Message<'_>) -> usize {
+pub(crate) fn metered_bytes(message: &Message<'_>) -> usize {
     message.subject.len() + message.reply.map_or(0, <[u8]>::len) + message.body().len()
 }
 

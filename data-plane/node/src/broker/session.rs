@@ -10,24 +10,30 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use tollway_accounts::AccountLimits;
 use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof, PublicKey};
 use tollway_subject::FilterBuf;
-use tollway_wire::{ConnectOptions, DecoderSettings, Info, Op, ProtocolError, encoder};
+use tollway_wire::{ConnectOptions, DecoderSettings, Info, Message, Op, ProtocolError, encoder};
 
-use super::bounds::{CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX, SUBSCRIBE_STEPS};
+use super::bounds::{
+    ACKNOWLEDGEMENT_BYTES_MAX, CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX,
+    SUBSCRIBE_STEPS,
+};
 use super::card::Holder;
 use super::client::Client;
 use super::close_reason::CloseReason;
 use super::introduction::Introduction;
 use super::leaving::Leaving;
 use super::login::{Asked, Attempt, LogIn, LoginError, log_in};
+use super::meters::Tally;
 use super::outbound::Outbound;
 use super::recheck::{Recheck, Subscriptions};
 use super::refusals::Refusal;
-use super::route::{Published, Publisher};
+use super::route::{Published, Publisher, metered_bytes};
 use super::shared::{Shared, unix_now};
 use super::staging::Staging;
 use super::subscription::Subscription;
+use super::throttle::{Ration, Throttle};
 use crate::transport::{Arrival, Mapping};
 
 /// The state of one conversation.
@@ -64,6 +70,8 @@ struct Login {
     /// Those that are looked at again and not yet back among the others.
     recheck: Recheck,
     limits: Limits,
+    /// The rates that it has to keep, if there are any.
+    throttle: Option<Box<Throttle>>,
     /// The INFO after the first PONG was sent: from then on changes are told.
     introduced: bool,
 }
@@ -71,6 +79,8 @@ struct Login {
 /// What the user, the account and the server grant together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Limits {
+    /// All that the account is granted: clients hear of changes that do not show here too.
+    account: AccountLimits,
     payload_bytes: u32,
     subscriptions: Limit,
     /// Seconds since 1970, and what the client hears then.
@@ -90,6 +100,9 @@ pub(crate) enum Progress {
 }
 
 const DONE: ControlFlow<CloseReason, Progress> = ControlFlow::Continue(Progress::Done);
+
+/// Where acknowledgements of stored messages go.
+const ACKNOWLEDGEMENT_PREFIX: &[u8] = b"$JS.ACK.";
 
 /// The queue group that stock servers keep for themselves.
 const SYSTEM_QUEUE: &[u8] = b"_sys_";
@@ -185,7 +198,7 @@ impl Session {
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
         };
         match op {
-            Op::Publish(message) => match login.publisher.publish(&message, staging) {
+            Op::Publish(message) => match login.publish(&message, staging) {
                 Ok(Published::Delivered(_)) => {}
                 Ok(Published::Unfinished) => return ControlFlow::Continue(Progress::Unfinished),
                 Err(refused) => self.tell(&refused, staging),
@@ -216,12 +229,41 @@ impl Session {
     /// The end of a turn: everything staged goes out and is counted.
     pub(crate) fn flush(&mut self, staging: &mut Staging) {
         match &mut self.login {
-            Some(login) => login.publisher.flush(staging),
+            Some(login) => {
+                let accepted = login.publisher.flush(staging);
+                if let Some(throttle) = &mut login.throttle {
+                    throttle.take(accepted, staging.take_delivered());
+                }
+            }
             None => {
                 let rest = staging.flush(None, None);
                 debug_assert!(rest.is_none(), "only the client itself can be told something");
             }
         }
+    }
+
+    /// How much the next turn may do, if there are rates.
+    pub(crate) fn ration(&self) -> Option<Ration> {
+        let throttle = self.login.as_ref()?.throttle.as_ref()?;
+        Some(throttle.ration())
+    }
+
+    /// A turn is over, which did an operation to its end or not. Gives how long nothing is read.
+    pub(crate) fn pace(&mut self, progress: bool) -> Option<Duration> {
+        let throttle = self.login.as_mut()?.throttle.as_mut()?;
+        throttle.handle_turn_end(progress)
+    }
+
+    /// The time that nothing was read is over. Gives how long that goes on.
+    pub(crate) fn handle_pause_end(&mut self) -> Option<Duration> {
+        let throttle = self.login.as_mut()?.throttle.as_mut()?;
+        throttle.handle_pause_end()
+    }
+
+    /// Limits may have changed in a pause. Gives how long that still lasts.
+    pub(crate) fn handle_change_in_pause(&mut self) -> Option<Duration> {
+        let throttle = self.login.as_mut()?.throttle.as_mut()?;
+        throttle.handle_change()
     }
 
     /// Whether [`Session::go_on_flushing`] is to be called before anything is read.
@@ -235,6 +277,9 @@ impl Session {
     pub(crate) fn go_on_flushing(&mut self, staging: &mut Staging) {
         if let Some(login) = &mut self.login {
             login.publisher.go_on_flushing(staging);
+            if let Some(throttle) = &mut login.throttle {
+                throttle.take(Tally::default(), staging.take_delivered());
+            }
         }
     }
 
@@ -264,11 +309,12 @@ impl Session {
         };
         login.publisher.adopt();
         let limits = Limits::of(&self.shared, &login.client);
-        let payload_changed = limits.payload_bytes != login.limits.payload_bytes;
+        let changed = limits.granted() != login.limits.granted();
         login.limits = limits;
+        login.rethrottle();
         decoder.max_payload = limits.payload_bytes;
         login.recheck.begin(&login.client, &mut login.subscriptions);
-        let tell = payload_changed && login.introduced;
+        let tell = changed && login.introduced;
         let flow = self.go_on_rechecking(out);
         if tell && flow.is_continue() {
             self.push_info(out);
@@ -435,6 +481,10 @@ impl Session {
         if let Err(error) = self.options.check_user() {
             return ControlFlow::Break(CloseReason::Told(error));
         }
+        if self.login.as_ref().is_some_and(|login| login.throttle.is_some()) {
+            // How much it may do is to be looked up first.
+            staging.end_turn();
+        }
         self.confirm(staging);
         DONE
     }
@@ -453,6 +503,11 @@ impl Session {
                     LoginError::TooManyConnections(account) => self.refuse(&Refusal {
                         rule: "account_connections",
                         reason: "the account has as many connections as it may have".into(),
+                        account: Some(*account),
+                    }),
+                    LoginError::UserTooManyConnections(account) => self.refuse(&Refusal {
+                        rule: "user_connections",
+                        reason: "the user has as many connections as it may have".into(),
                         account: Some(*account),
                     }),
                 }
@@ -478,6 +533,7 @@ impl Session {
         self.timeout_changed = true;
         self.login = Some(Login {
             publisher: Publisher::new(client.clone()),
+            throttle: Throttle::at_login(&client),
             client,
             subscriptions: Subscriptions::new(),
             recheck: Recheck::default(),
@@ -588,6 +644,40 @@ impl Login {
         self.introduced.then_some(said)
     }
 
+    /// Routes one message, unless too much is owed to a rate.
+    fn publish(&mut self, message: &Message<'_>, staging: &mut Staging) -> Result<Published, ProtocolError> {
+        let Some(throttle) = &mut self.throttle else {
+            return self.publisher.publish(message, staging);
+        };
+        let bytes = metered_bytes(message);
+        let exempt =
+            message.subject.starts_with(ACKNOWLEDGEMENT_PREFIX) && bytes <= ACKNOWLEDGEMENT_BYTES_MAX;
+        let begins = !self.publisher.is_underway();
+        if begins && !exempt && throttle.is_refusing() {
+            throttle.refuse();
+            return Err(ProtocolError::PublishViolation {
+                subject: message.subject.to_vec(),
+            });
+        }
+        let published = self.publisher.publish(message, staging)?;
+        if begins && exempt {
+            throttle.exempt(bytes);
+        }
+        if !exempt && published != Published::Unfinished {
+            staging.spend_message();
+        }
+        Ok(published)
+    }
+
+    /// The rates, or whom they concern, may be others.
+    fn rethrottle(&mut self) {
+        let before = self.throttle.take();
+        self.throttle = Throttle::of(&self.client);
+        if let (Some(throttle), Some(mut before)) = (&mut self.throttle, before) {
+            throttle.adopt(&mut before);
+        }
+    }
+
     fn subscribe(
         &mut self,
         filter: &[u8],
@@ -675,6 +765,7 @@ impl Limits {
         let server = shared.settings.max_payload as u64;
         let payload_bytes = served.limits.payload_bytes_effective(user.limits.payload, server);
         Self {
+            account: served.limits,
             payload_bytes: u32::try_from(payload_bytes).unwrap_or(u32::MAX),
             subscriptions: user
                 .limits
@@ -683,6 +774,11 @@ impl Limits {
             user_ends: user.expires_at,
             account_ends: served.claims().expires_at,
         }
+    }
+
+    /// What clients hear of when it changes.
+    fn granted(&self) -> (AccountLimits, u32, Limit) {
+        (self.account, self.payload_bytes, self.subscriptions)
     }
 
     fn ends(&self) -> Option<i64> {

@@ -9,13 +9,18 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use tollway_accounts::Amount;
+
 use super::account::Account;
 use super::bounds::{
     FLUSH_RECEIVERS_MAX, RECEIVER_STEPS, STAGED_BYTES_MAX, STAGED_RECEIVERS_MAX, STAGING_BUFFER_KEEP_MAX,
-    STAGING_POOL_BYTES_MAX, STEP_BYTES, TURN_STEPS_SHARED,
+    STAGING_POOL_BYTES_MAX, STEP_BYTES, THROTTLED_READ_MIN, TURN_STEPS_SHARED,
 };
 use super::meters::{Meters, Tally};
 use super::outbound::{Outbound, Pushed};
+
+/// What 65,536 bytes cost when a [`STEP_BYTES`] is a step.
+const BYTE_STEPS: usize = (1 << 16) / STEP_BYTES;
 
 /// One per thread; empty between turns.
 #[derive(Default)]
@@ -32,6 +37,14 @@ pub(crate) struct Staging {
     /// What the turn has cost so far and may cost, in steps.
     steps: usize,
     steps_max: usize,
+    /// What a message, and each of its deliveries, cost beside the work, in a turn of a client that has
+    /// rates: they are what makes the turn end.
+    message_steps: usize,
+    delivery_steps: usize,
+    /// Steps of 65,536 delivered bytes.
+    byte_steps: usize,
+    /// What the clients of the publisher's own account were sent in this turn.
+    delivered: Tally,
     /// Some receiver has so much waiting that the publisher should pause.
     stall: bool,
     /// Other accounts whose clients are made to hold more than they may.
@@ -87,18 +100,50 @@ impl Staging {
         slot.tally.count(message_bytes);
         let bytes = slot.buffer.len() - before;
         self.bytes += bytes;
-        self.steps += bytes / STEP_BYTES;
+        self.steps += ((bytes * self.byte_steps) >> 16) + self.delivery_steps;
     }
 
     /// A turn begins that may take so many steps.
     pub(crate) fn begin_turn(&mut self, steps_max: usize) {
         self.steps = 0;
         self.steps_max = steps_max;
+        self.message_steps = 0;
+        self.delivery_steps = 0;
+        self.byte_steps = BYTE_STEPS;
+        self.delivered = Tally::default();
+    }
+
+    /// The turn may also do no more than this; at least one message of it is done.
+    pub(crate) fn ration(&mut self, messages: u64, deliveries: Amount) {
+        let share = |steps: usize, count: u64, count_min: usize| {
+            let count = usize::try_from(count).unwrap_or(usize::MAX).max(count_min);
+            // Nothing when so many are allowed that each costs less than a step.
+            if count > steps { 0 } else { steps.div_ceil(count) }
+        };
+        self.message_steps = share(self.steps_max, messages, 1);
+        self.delivery_steps = share(self.steps_max, deliveries.messages, 1);
+        let byte_steps = share(self.steps_max << 16, deliveries.bytes, THROTTLED_READ_MIN);
+        self.byte_steps = BYTE_STEPS.max(byte_steps);
+    }
+
+    /// A message was done that counts against rates.
+    pub(crate) fn spend_message(&mut self) {
+        self.steps += self.message_steps;
+    }
+
+    /// What was sent to the publisher's own account since the turn began, or this was asked.
+    pub(crate) fn take_delivered(&mut self) -> Tally {
+        std::mem::take(&mut self.delivered)
     }
 
     /// Work of this turn that is not seen here.
     pub(crate) fn spend(&mut self, steps: usize) {
         self.steps += steps;
+    }
+
+    /// Nothing more is to be begun in this turn.
+    pub(crate) fn end_turn(&mut self) {
+        self.steps = self.steps.max(self.steps_max);
     }
 
     /// Whether no more should be staged: others should have their turn now, or it is much already.
@@ -133,6 +178,9 @@ impl Staging {
         let mut sent = Tally::default();
         for mut slot in slots {
             let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
+            if pushed != Pushed::Refused && matches!(slot.side, Side::Home) {
+                self.delivered.add(slot.tally);
+            }
             match (pushed, &slot.side) {
                 (Pushed::Refused, _) | (Pushed::Waiting, Side::Home) => {}
                 (Pushed::Stall, Side::Home) => self.stall = true,

@@ -82,6 +82,8 @@ async fn above_a_lowered_connection_limit_the_newest_go_first() {
     newest
         .expect_end("-ERR 'maximum account active connections exceeded'\r\n")
         .await;
+    // Clients hear of every change of limits.
+    oldest.info().await;
     oldest.sync().await;
 }
 
@@ -120,6 +122,7 @@ async fn a_connection_above_a_lowered_subscription_limit_is_closed() {
     account.claims.limits.subscriptions = Limit::AtMost(2);
     world.apply(&account);
     many.expect_end("-ERR 'maximum subscriptions exceeded'\r\n").await;
+    few.info().await;
     few.sync().await;
     assert_eq!(world.live(&account).subscriptions, 1);
 }

@@ -12,4 +12,5 @@ mod permissions;
 mod protocol;
 mod slow;
 mod support;
+mod rates;
 mod turmoil;

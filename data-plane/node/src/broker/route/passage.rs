@@ -130,7 +130,7 @@ impl Publisher {
         }
     }
 
-    fn is_passing(&self) -> bool {
+    pub(super) fn is_passing(&self) -> bool {
         let passage = self.passage.as_ref();
         passage.is_some_and(|passage| passage.stage != Stage::Idle)
     }
