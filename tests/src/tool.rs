@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub enum Tool {
     /// The Python of a virtual environment with clients/python/requirements.txt in it.
     Python,
+    /// The real server, which the node is compared with.
+    RealServer,
     /// Node.
     Node,
     /// A folder whose `node_modules` are those of clients/node/package.json.
@@ -27,6 +29,7 @@ impl Tool {
     fn variable(self) -> &'static str {
         match self {
             Self::Python => "TOLLWAY_TEST_PYTHON",
+            Self::RealServer => "TOLLWAY_TEST_NATS_SERVER",
             Self::Node => "TOLLWAY_TEST_NODE",
             Self::NodeDir => "TOLLWAY_TEST_NODE_DIR",
             Self::Chromium => "TOLLWAY_TEST_CHROMIUM",

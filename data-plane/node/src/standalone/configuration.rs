@@ -10,6 +10,7 @@ use super::flags::Flags;
 use super::logins::{self, InvalidLogins};
 use super::not_offered;
 use super::surroundings::{Machine, read};
+use super::transports::{self, InvalidTransport, LoadedTls, Websocket};
 use crate::broker::{Authority, BrokerSettings, ConfiguredAccount};
 
 /// Everything that a node of its own is told.
@@ -20,6 +21,10 @@ pub(super) struct Configuration {
     /// Where monitoring is served; nowhere when nothing is said.
     pub(super) monitoring: Option<Address>,
     pub(super) base_path: String,
+    /// TLS of clients.
+    pub(super) tls: Option<LoadedTls>,
+    /// Where websockets connect; nowhere when nothing is said.
+    pub(super) websocket: Option<Websocket>,
     /// Who may log in, and where to. Both are taken out when they are put in force.
     pub(super) authority: Option<Authority>,
     pub(super) accounts: Vec<ConfiguredAccount>,
@@ -96,6 +101,9 @@ pub enum ConfigurationError {
     /// Its accounts cannot be.
     #[error(transparent)]
     Accounts(#[from] InvalidAccounts),
+    /// TLS or websockets cannot be had.
+    #[error(transparent)]
+    Transport(#[from] Box<InvalidTransport>),
     /// `-t` without a file.
     #[error("must specify [-c, --config] option to check configuration file syntax")]
     NothingToCheck,
@@ -125,6 +133,7 @@ impl Configuration {
             host: host.clone(),
             port: number(port).unwrap_or(4222),
         };
+        let websocket = transports::websocket(&host, &file).map_err(Box::new)?;
         // The flag is a port alone; the host is that for clients unless the file says another.
         let monitoring_port = flags.http_port.or_else(|| port_of(&file.http));
         let monitoring_host = host_of(&file.http).unwrap_or(host);
@@ -142,6 +151,8 @@ impl Configuration {
         let advertised = text(&flags.client_advertise, &file.client_advertise);
         Ok(Self {
             clients,
+            tls: transports::tls(&flags.tls, &file).map_err(Box::new)?,
+            websocket,
             monitoring,
             base_path: text(&flags.http_base_path, &file.http_base_path).unwrap_or_default(),
             is_open: logins.is_open,
@@ -165,13 +176,21 @@ impl Configuration {
     }
 
     /// What the broker is told at its start.
-    pub(super) fn broker_settings(&self, server_id: String, port: u16) -> BrokerSettings {
+    pub(super) fn broker_settings(
+        &self,
+        server_id: String,
+        port: u16,
+        websocket_port: u16,
+    ) -> BrokerSettings {
         let name = self.server_name.clone().unwrap_or_else(|| server_id.clone());
         let mut settings = BrokerSettings::new(name, server_id);
         (settings.host, settings.port) = match &self.advertised {
             Some((host, port)) => (host.clone(), *port),
             None => (self.clients.host.clone(), port),
         };
+        settings.tls = self.tls.as_ref().map(|loaded| loaded.tls.clone());
+        let websocket = self.websocket.as_ref();
+        settings.websocket = websocket.map(|websocket| websocket.settings(websocket_port));
         self.limits.apply(&mut settings);
         settings.max_connections = crate::open_files::connections_max(settings.max_connections);
         settings
@@ -186,6 +205,17 @@ impl Configuration {
             }
         };
         compare("where clients connect", self.clients == other.clients);
+        compare(
+            "whether clients have TLS",
+            self.tls.is_some() == other.tls.is_some(),
+        );
+        compare(
+            "websocket",
+            match (&self.websocket, &other.websocket) {
+                (Some(before), Some(after)) => before.is_same(after),
+                (before, after) => before.is_none() && after.is_none(),
+            },
+        );
         compare("where monitoring is served", self.monitoring == other.monitoring);
         compare("http_base_path", self.base_path == other.base_path);
         compare("server_name", self.server_name == other.server_name);

@@ -58,14 +58,36 @@ pub struct Flags {
     pub jetstream: Option<bool>,
     /// Where streams are stored.
     pub store_dir: Option<String>,
-    /// Flags about TLS that were given.
-    pub tls: Vec<&'static str>,
+    /// TLS for clients.
+    pub tls: TlsFlags,
     /// Flags about clusters that were given.
     pub clustering: Vec<&'static str>,
     /// Flags that do nothing here.
     pub passed_over: Vec<&'static str>,
     /// End with the process that started this one (Linux).
     pub end_with_parent: bool,
+}
+
+/// What the command line says about TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFlags {
+    /// It is wanted.
+    pub on: bool,
+    /// Clients have to show certificates.
+    pub verify: bool,
+    /// The file of the certificate.
+    pub certificate: Option<String>,
+    /// The file of its key.
+    pub key: Option<String>,
+    /// The file of those who sign certificates of clients.
+    pub client_ca: Option<String>,
+}
+
+impl TlsFlags {
+    /// Whether any of them asks for TLS.
+    pub fn is_wanted(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 /// Why a command line makes no sense.
@@ -112,8 +134,6 @@ enum Set {
     /// Accepted, and told that nothing comes of it.
     PassedOver,
     PassedOverSwitch,
-    Tls,
-    TlsSwitch,
     Clustering,
     ClusteringSwitch,
 }
@@ -155,11 +175,11 @@ const FLAGS: &[Flag] = &[
     flag(&["signal", "sl"], "SIGNAL[=PID]", "tells a node that runs: stop, quit, term, reopen, reload, ldm; PID may be a pid file", Set::Text(|flags, text| flags.signal = Some(text))),
     flag(&["js", "jetstream"], "", "streams (not built yet: requests are told that nobody answers)", Set::Switch(|flags, on| flags.jetstream = Some(on))),
     flag(&["sd", "store_dir"], "FOLDER", "where streams are stored", Set::Text(|flags, text| flags.store_dir = Some(text))),
-    flag(&["tls"], "", "TLS for clients (not built yet: refused)", Set::TlsSwitch),
-    flag(&["tlsverify"], "", "clients have to show certificates (refused)", Set::TlsSwitch),
-    flag(&["tlscert"], "FILE", "certificate (refused)", Set::Tls),
-    flag(&["tlskey"], "FILE", "its key (refused)", Set::Tls),
-    flag(&["tlscacert"], "FILE", "who signs certificates of clients (refused)", Set::Tls),
+    flag(&["tls"], "", "TLS for clients, with --tlscert and --tlskey", Set::Switch(|flags, on| flags.tls.on = on)),
+    flag(&["tlscert"], "FILE", "certificate", Set::Text(|flags, text| flags.tls.certificate = Some(text))),
+    flag(&["tlskey"], "FILE", "its key", Set::Text(|flags, text| flags.tls.key = Some(text))),
+    flag(&["tlsverify"], "", "clients have to show certificates", Set::Switch(|flags, on| flags.tls.verify = on)),
+    flag(&["tlscacert"], "FILE", "who signs certificates of clients", Set::Text(|flags, text| flags.tls.client_ca = Some(text))),
     flag(&["routes"], "URLS", "clustering is not offered", Set::Clustering),
     flag(&["cluster", "cluster_listen"], "URL", "clustering is not offered", Set::Clustering),
     flag(&["cluster_name"], "NAME", "clustering is not offered", Set::Clustering),
@@ -235,7 +255,6 @@ impl Flags {
             };
             match flag.set {
                 Set::Switch(set) => set(self, on),
-                Set::TlsSwitch if on => self.tls.push(name),
                 Set::ClusteringSwitch if on => self.clustering.push(name),
                 Set::PassedOverSwitch if on => self.passed_over.push(name),
                 _ => {}
@@ -251,7 +270,6 @@ impl Flags {
                     port(&text).ok_or_else(|| invalid(name, &text, "has to be a port, or -1 for any"))?;
                 set(self, port);
             }
-            Set::Tls => self.tls.push(name),
             Set::Clustering if !text.is_empty() => self.clustering.push(name),
             Set::PassedOver => self.passed_over.push(name),
             _ => {}

@@ -22,6 +22,7 @@ mod server;
 mod sharing;
 mod signal_command;
 mod surroundings;
+mod transports;
 
 pub use flags::{Flags, InvalidFlags};
 pub use server::StandaloneError;

@@ -1,8 +1,7 @@
 //! What people may ask of a node and do not get.
 //!
-//! Refused is what somebody would rely on without noticing that it is not there: encryption, who
-//! may log in, what crosses between accounts. Passed over, with a line in the log, is what is
-//! missed at once or by nobody.
+//! Refused is what somebody would rely on without noticing that it is not there, above all about who
+//! may log in. Passed over, with a line in the log, is what is missed at once or by nobody.
 
 use tollway_conf::{Located, Position, ServerConfig, WriteTimeout};
 
@@ -11,25 +10,11 @@ use super::flags::Flags;
 /// Sentences about what makes a configuration impossible here.
 pub(super) fn refused(flags: &Flags, file: &ServerConfig) -> Vec<String> {
     let mut refused = Refused::default();
-    for flag in &flags.tls {
-        refused.flag(flag, "TLS to clients is not built yet");
-    }
     if flags.https_port.is_some() {
         refused.flag("ms", "monitoring with TLS is not built yet");
     }
-    if let Some(tls) = &file.tls {
-        refused.at(
-            &tls.at,
-            "tls: TLS to clients is not built yet; put something that has it before the node",
-        );
-    }
     if let Some(port) = &file.https.port {
         refused.at(&port.at, "https: monitoring with TLS is not built yet");
-    }
-    if let Some(websocket) = &file.websocket
-        && websocket.listen.port.is_some()
-    {
-        refused.at(&websocket.at, "websocket: it is not built yet");
     }
     if file.proxy_protocol == Some(true) {
         refused.say("proxy_protocol: it is not built yet");

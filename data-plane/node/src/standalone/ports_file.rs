@@ -12,6 +12,8 @@ struct Ports {
     nats: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     monitoring: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    websocket: Vec<String>,
 }
 
 /// A file that goes when the node does.
@@ -29,6 +31,7 @@ impl PortsFile {
         folder: &str,
         clients: SocketAddr,
         monitoring: Option<SocketAddr>,
+        websocket: Option<(&str, SocketAddr)>,
     ) -> io::Result<Self> {
         let program = env::args_os().next().unwrap_or_default();
         let program = Path::new(&program)
@@ -41,6 +44,9 @@ impl PortsFile {
             nats: urls("nats", clients),
             monitoring: monitoring
                 .map(|address| urls("http", address))
+                .unwrap_or_default(),
+            websocket: websocket
+                .map(|(scheme, address)| urls(scheme, address))
                 .unwrap_or_default(),
         };
         // Whoever waits for the file reads it at once: it must never be there in part.

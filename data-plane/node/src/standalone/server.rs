@@ -13,9 +13,11 @@ use super::configuration::{Address, Configuration, ConfigurationError};
 use super::flags::Flags;
 use super::log::{Log, LogError};
 use super::ports_file::{PortsFile, write_pid};
+use super::transports::Websocket;
 use crate::broker::{Broker, PROTOCOL_VERSION, listener, operator_runtime};
 use crate::client_threads::ClientThreads;
 use crate::monitor::{About, Monitor, Side};
+use crate::transport::TlsError;
 use crate::unix_clock::unix_now;
 use crate::{error_text, open_files};
 
@@ -99,28 +101,22 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
     }
 
     let threads = ClientThreads::start().map_err(StandaloneError::Threads)?;
-    let clients = {
-        let _theirs = threads.runtime().enter();
-        listen(&configuration.clients, "NATS clients")?
-    };
-    let monitoring = configuration.monitoring.as_ref();
-    let monitoring = monitoring
-        .map(|address| listen(address, "monitoring"))
-        .transpose()?;
-    let client_address = address_of(&clients)?;
-    let monitoring_address = monitoring.as_ref().map(address_of).transpose()?;
+    let listeners = Listeners::open(&configuration, &threads)?;
+    let at = listeners.addresses()?;
     if let Some(path) = &configuration.pid_file {
         write_pid(path).map_err(file(path))?;
     }
 
-    let broker = Broker::new(configuration.broker_settings(server_id, client_address.port()));
+    let websocket_port = at.websocket.map_or(0, |address| address.port());
+    let settings = configuration.broker_settings(server_id, at.clients.port(), websocket_port);
+    let broker = Broker::new(settings);
     let about = Arc::new(About::new(
         configuration
             .monitoring
             .as_ref()
             .map(|address| address.host.clone())
             .unwrap_or_default(),
-        monitoring_address.map_or(0, |address| address.port()),
+        at.monitoring.map_or(0, |address| address.port()),
         configuration.base_path.clone(),
         configuration.digest.clone(),
         configuration.tags.clone(),
@@ -136,11 +132,10 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
     let stop = CancellationToken::new();
     let serving = threads.runtime().spawn({
         let (broker, stop) = (running.broker.clone(), stop.child_token());
-        async move { broker.serve(clients, stop).await }
+        let (clients, websocket) = (listeners.clients, listeners.websocket);
+        async move { broker.serve_with(clients, websocket, stop).await }
     });
-    if let (Some(listener), Some(address)) = (monitoring, &running.configuration.monitoring) {
-        let port = monitoring_address.map_or(address.port, |bound| bound.port());
-        tracing::info!("Starting http monitor on {}", shown(&address.host, port));
+    if let Some(listener) = listeners.monitoring {
         let monitor = Monitor {
             broker: running.broker.clone(),
             side: Side::Standalone,
@@ -148,17 +143,16 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
         };
         tokio::spawn(monitor.serve(listener));
     }
-    let host = &running.configuration.clients.host;
-    tracing::info!(
-        "Listening for client connections on {}",
-        shown(host, client_address.port())
-    );
+    at.tell(&running.configuration);
     let folder = running.configuration.ports_file_dir.as_ref();
-    let ports_file = folder
-        .map(|folder| PortsFile::write(folder, client_address, monitoring_address).map_err(file(folder)));
+    let ports_file = folder.map(|folder| {
+        let websocket = running.configuration.websocket.as_ref();
+        let websocket = websocket.map(Websocket::scheme).zip(at.websocket);
+        PortsFile::write(folder, at.clients, at.monitoring, websocket).map_err(file(folder))
+    });
     let ports_file = ports_file.transpose()?;
     tracing::info!("Server is ready");
-    if running.configuration.is_open && !client_address.ip().is_loopback() {
+    if running.configuration.is_open && !at.clients.ip().is_loopback() {
         tracing::warn!(
             "Anybody who reaches this address may connect: no user, token or operator is configured"
         );
@@ -171,6 +165,75 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
     drop(ports_file);
     tracing::info!("Server Exiting..");
     served.map_err(StandaloneError::Broker)
+}
+
+/// What listens, from before there is a broker.
+struct Listeners {
+    clients: TcpListener,
+    websocket: Option<TcpListener>,
+    monitoring: Option<TcpListener>,
+}
+
+/// Where it does.
+struct Addresses {
+    clients: SocketAddr,
+    websocket: Option<SocketAddr>,
+    monitoring: Option<SocketAddr>,
+}
+
+impl Listeners {
+    fn open(configuration: &Configuration, threads: &ClientThreads) -> Result<Self, StandaloneError> {
+        let (clients, websocket) = {
+            // Their threads wait for its events.
+            let _theirs = threads.runtime().enter();
+            let websocket = configuration.websocket.as_ref();
+            let websocket = websocket.map(|websocket| listen(&websocket.address, "websockets"));
+            (
+                listen(&configuration.clients, "NATS clients")?,
+                websocket.transpose()?,
+            )
+        };
+        let monitoring = configuration.monitoring.as_ref();
+        let monitoring = monitoring.map(|address| listen(address, "monitoring"));
+        Ok(Self {
+            clients,
+            websocket,
+            monitoring: monitoring.transpose()?,
+        })
+    }
+
+    fn addresses(&self) -> Result<Addresses, StandaloneError> {
+        Ok(Addresses {
+            clients: address_of(&self.clients)?,
+            websocket: self.websocket.as_ref().map(address_of).transpose()?,
+            monitoring: self.monitoring.as_ref().map(address_of).transpose()?,
+        })
+    }
+}
+
+impl Addresses {
+    /// Writes the lines that programs wait for.
+    fn tell(&self, configuration: &Configuration) {
+        if let (Some(bound), Some(address)) = (self.monitoring, &configuration.monitoring) {
+            tracing::info!("Starting http monitor on {}", shown(&address.host, bound.port()));
+        }
+        if let (Some(bound), Some(websocket)) = (self.websocket, &configuration.websocket) {
+            let address = shown(&websocket.address.host, bound.port());
+            tracing::info!(
+                "Listening for websocket clients on {}://{address}",
+                websocket.scheme()
+            );
+        }
+        let address = shown(&configuration.clients.host, self.clients.port());
+        tracing::info!("Listening for client connections on {address}");
+        match &configuration.tls {
+            Some(loaded) if loaded.settings.allow_plain => {
+                tracing::info!("TLS available for client connections");
+            }
+            Some(_) => tracing::info!("TLS required for client connections"),
+            None => {}
+        }
+    }
 }
 
 /// A node of its own that serves.
@@ -237,11 +300,42 @@ impl Running {
         for what in self.configuration.needs_a_restart(&configuration) {
             tracing::warn!("Reloaded: {what} changed, which counts after a restart");
         }
+        let configuration = match self.keep_transports(configuration) {
+            Ok(configuration) => configuration,
+            Err(error) => {
+                tracing::error!(
+                    "Failed to reload server configuration: {}",
+                    error_text::chain(&error)
+                );
+                return;
+            }
+        };
         self.about
             .configuration_set(configuration.digest.clone(), configuration.tags.clone());
         self.configuration = configuration;
         self.put_in_force();
         tracing::info!("Reloaded server configuration");
+    }
+
+    /// Listeners stay as they are; what certificates they show is what the files hold now.
+    fn keep_transports(&mut self, mut configuration: Configuration) -> Result<Configuration, TlsError> {
+        let mut tls = self.configuration.tls.take();
+        let mut websocket = self.configuration.websocket.take();
+        let mut replaced = Ok(());
+        if let (Some(kept), Some(new)) = (&mut tls, &configuration.tls) {
+            replaced = kept.replace(new);
+        }
+        let new = configuration.websocket.as_ref().and_then(|new| new.tls.as_ref());
+        let kept = websocket.as_mut().and_then(|kept| kept.tls.as_mut());
+        if let (Ok(()), Some(kept), Some(new)) = (&replaced, kept, new) {
+            replaced = kept.replace(new);
+        }
+        if let Err(error) = replaced {
+            (self.configuration.tls, self.configuration.websocket) = (tls, websocket);
+            return Err(error);
+        }
+        (configuration.tls, configuration.websocket) = (tls, websocket);
+        Ok(configuration)
     }
 
     fn put_in_force(&mut self) {

@@ -35,7 +35,7 @@ pub enum InvalidSharing {
         to: String,
         /// What is wrong with it.
         #[source]
-        source: LocalSubjectError,
+        source: Box<LocalSubjectError>,
     },
     /// As a document it would be refused.
     #[error("{at}: the account {account}")]
@@ -46,7 +46,7 @@ pub enum InvalidSharing {
         account: String,
         /// What is wrong with it.
         #[source]
-        source: ExchangeError,
+        source: Box<ExchangeError>,
     },
     /// A mapping or an import cannot be compiled.
     #[error("{at}: the account {account}")]
@@ -57,7 +57,7 @@ pub enum InvalidSharing {
         account: String,
         /// What is wrong with it.
         #[source]
-        source: InvalidExchange,
+        source: Box<InvalidExchange>,
     },
     /// An import leads nowhere. All accounts are in the file, so none will come that it could lead to.
     #[error("{at}: the import of {subject:?} from {exporter:?} does not work")]
@@ -70,7 +70,7 @@ pub enum InvalidSharing {
         exporter: String,
         /// Why not.
         #[source]
-        source: ImportRefusal,
+        source: Box<ImportRefusal>,
     },
 }
 
@@ -139,7 +139,7 @@ pub(super) fn describe(
             taken.local_subject = Some(local.map_err(|source| InvalidSharing::To {
                 at: import.at.clone(),
                 to: to.value.clone(),
-                source,
+                source: Box::new(source),
             })?);
         }
         claims.imports.push(taken);
@@ -159,12 +159,12 @@ pub(super) fn compile(
         .map_err(|source| InvalidSharing::Document {
             at: account.at.clone(),
             account: account.name.clone(),
-            source,
+            source: Box::new(source),
         })?;
     let exchange = Exchange::compile(claims, None).map_err(|source| InvalidSharing::Exchange {
         at: account.at.clone(),
         account: account.name.clone(),
-        source,
+        source: Box::new(source),
     })?;
     let exports = account.exports.iter().zip(&claims.exports);
     let exchange = exports.fold(exchange.named(&account.name), |exchange, (written, export)| {
@@ -209,7 +209,7 @@ pub(super) fn check<'e>(
                     at: written.at.clone(),
                     subject: written.subject.value.clone(),
                     exporter: written.account.value.clone(),
-                    source: refusal.clone(),
+                    source: Box::new(refusal.clone()),
                 });
             }
         }

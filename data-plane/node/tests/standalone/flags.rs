@@ -41,7 +41,7 @@ fn flags_that_nobody_knows_are_told() {
             "open /nowhere/node.conf: No such file or directory",
         ),
         (&["-t"][..], "must specify [-c, --config]"),
-        (&["--tls"][..], "--tls: TLS to clients is not built yet"),
+        (&["--tls"][..], "--tls needs --tlscert and --tlskey"),
         (&["--pass", "x"][..], "--pass without --user"),
     ] {
         let (code, _, stderr) = told(arguments);
@@ -74,12 +74,12 @@ fn a_file_is_checked_without_being_served() {
 fn what_is_not_there_and_would_be_missed_too_late_is_refused() {
     for (configuration, text) in [
         (
-            "tls { cert_file: a, key_file: b }",
-            "node.conf:1:1: tls: TLS to clients is not built yet",
+            "tls { cert_file: nowhere.pem, key_file: b }",
+            "node.conf:1:1: tls: cannot read nowhere.pem for TLS",
         ),
         (
-            "websocket { port: 8080, no_tls: true }",
-            "node.conf:1:1: websocket: it is not built yet",
+            "websocket { port: 8080, no_tls: true, authorization { user: a, password: b } }",
+            "node.conf:1:1: websocket: a login of its own is not built yet",
         ),
         ("proxy_protocol: true", "proxy_protocol: it is not built yet"),
     ] {

@@ -151,7 +151,8 @@ fn one_user_or_one_token_may_be_for_everybody() {
 
 const TENANTS: &str = "accounts {
   A { users: [ {user: a, password: a, permissions: {publish: \"x.>\", subscribe: \"y.>\"}} ] }
-  B { users: [ {user: b, password: b} ], limits { max_conn: 3, max_payload: 10, max_subs: 2 } }
+  B { users: [ {user: b, password: b} ], limits { max_payload: 10, max_subs: 2 } }
+  FEW { users: [ {user: f, password: f} ], limits { max_conn: 1 } }
   SYS { users: [ {user: s, password: s} ] }
 }
 system_account: SYS
@@ -194,13 +195,13 @@ fn accounts_are_apart_and_have_their_limits() {
     assert_eq!(account_of(&node, json!({"user": "x"})), None);
     assert_eq!(account_of(&node, json!({"pass": "x"})), None);
 
-    let mut third = node.dial();
-    third.connect(user("b", "b"));
-    third.introduced();
-    let mut fourth = node.dial();
-    fourth.connect(user("b", "b"));
+    let mut only = node.dial();
+    only.connect(user("f", "f"));
+    only.introduced();
+    let mut second = node.dial();
+    second.connect(user("f", "f"));
     assert_eq!(
-        fourth.rest(),
+        second.rest(),
         "-ERR 'maximum account active connections exceeded'\r\n"
     );
 

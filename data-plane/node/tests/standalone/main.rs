@@ -9,3 +9,4 @@ mod node;
 mod operator;
 mod reload;
 mod sharing;
+mod transports;

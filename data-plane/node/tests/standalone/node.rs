@@ -21,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) clients: SocketAddr,
     /// The address of the monitoring pages, when they are served.
     pub(crate) monitoring: Option<String>,
+    /// Where websockets connect, when they do.
+    pub(crate) websocket: Option<String>,
 }
 
 /// The program with these arguments.
@@ -77,6 +79,7 @@ impl Node {
             folder,
             clients: SocketAddr::from(([127, 0, 0, 1], 0)),
             monitoring: None,
+            websocket: None,
         };
         node.wait_for_ports();
         node
@@ -92,6 +95,7 @@ impl Node {
                 let address = url.strip_prefix("nats://").expect("of NATS");
                 self.clients = address.parse().expect("with an address");
                 self.monitoring = ports["monitoring"][0].as_str().map(str::to_owned);
+                self.websocket = ports["websocket"][0].as_str().map(str::to_owned);
                 return;
             }
             if let Some(status) = self.child.try_wait().expect("a child") {

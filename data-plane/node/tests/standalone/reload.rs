@@ -82,7 +82,7 @@ fn a_file_that_cannot_be_used_changes_nothing() {
         ),
         (
             "tls { cert_file: c, key_file: k }",
-            "TLS to clients is not built yet",
+            "node.conf:1:1: tls: cannot read c for TLS",
         ),
         ("", "the configuration says nothing"),
     ] {

@@ -88,7 +88,7 @@ fn an_import_that_gets_nothing_is_told_with_its_line() {
         (
             "{stream: \"a.*\"}",
             "{stream: {account: A, subject: \"a.*\"}, to: x}",
-            "\"x\" is no name for what is imported",
+            "node.conf:4:5: the import's name here, \"x\", does not fit",
         ),
         (
             "{stream: \"a.*\"}, {stream: \"a.*\"}",
