@@ -125,10 +125,6 @@ impl Client {
         self.user.load_full()
     }
 
-    /// Whether messages to this subject may reach a subscription of this client
-    /// with a filter that is partly denied.
-    pub(crate) fn may_deliver(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
-        self.user.load().permissions.may_deliver(subject, queue)
     pub(crate) fn share(&self) -> Option<Arc<Share>> {
         self.share.load_full()
     }
@@ -138,6 +134,10 @@ impl Client {
         self.share.store(share);
     }
 
+    /// Whether messages to this subject may reach a subscription of this client
+    /// with a filter that is partly denied.
+    pub(crate) fn may_deliver(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        self.user.load().permissions.may_deliver(subject, queue)
     }
 
     /// Puts other permissions and limits in force for a live client. The owner
