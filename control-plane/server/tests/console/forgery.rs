@@ -138,3 +138,42 @@ async fn a_form_larger_than_any_page_makes_is_refused() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     answer.has("could not be read");
 }
+
+/// What a page can do whose own host name leads to us (decision 0016).
+#[tokio::test]
+async fn a_page_under_another_host_name_is_a_stranger() {
+    let world = World::new().await;
+    let link = world.link(Role::PlatformAdmin).await;
+    let person = world.browser();
+    let signed_in = person.post("/sign-in", &[("token", &link)]).await;
+    let cookie = signed_in.header("set-cookie").to_lowercase();
+    assert!(
+        !cookie.contains("domain"),
+        "the cookie is for this host alone: {cookie}"
+    );
+
+    let page = world.browser();
+    let ask = async |method: Method, path: &str| {
+        let request = page
+            .request(method, path)
+            .header("host", "evil.example:8600")
+            .header("origin", "http://evil.example:8600")
+            .form(&[("name", "mine"), ("token", "made-up")]);
+        Answer::of(request).await
+    };
+    let account = format!("/accounts/{}", world.account);
+    for path in ["/", "/live/accounts", "/accounts/new", &account] {
+        assert_eq!(ask(Method::GET, path).await.location(), "/sign-in", "{path}");
+    }
+    for path in ["/accounts", "/sign-out", &format!("{account}/suspend")] {
+        assert_eq!(ask(Method::POST, path).await.location(), "/sign-in", "{path}");
+    }
+    assert_eq!(ask(Method::POST, "/sign-in").await.status, StatusCode::FORBIDDEN);
+    for path in ["/v1/organizations", "/v1/cells", &format!("/v1{account}/usage")] {
+        assert_eq!(
+            ask(Method::GET, path).await.status,
+            StatusCode::UNAUTHORIZED,
+            "{path}"
+        );
+    }
+}
