@@ -11,6 +11,10 @@ use parking_lot::Mutex;
 
 use super::client::Client;
 use super::meters::Tally;
+use super::request_info::RequestInfo;
+
+/// Characters of each text that a client said of itself and that others are told.
+const INTRODUCED_CHARACTERS_MAX: usize = 256;
 
 /// The card of one connection.
 pub(crate) struct Card {
@@ -53,6 +57,23 @@ impl Traffic {
 }
 
 impl Card {
+    /// Adds what the connection and its client say of themselves.
+    pub(crate) fn introduce(&self, info: RequestInfo) -> RequestInfo {
+        let holder = self.holder.lock();
+        let said = |of: fn(&Holder) -> &Option<String>| {
+            let text = holder.as_ref().and_then(|holder| of(holder).clone());
+            // As much as anybody reads: a client's name goes into every request that it shares.
+            text.map(|text| text.chars().take(INTRODUCED_CHARACTERS_MAX).collect())
+        };
+        RequestInfo {
+            host: Some(self.peer.ip().to_canonical().to_string()),
+            name: said(|holder| &holder.name),
+            lang: said(|holder| &holder.lang),
+            ver: said(|holder| &holder.version),
+            ..info
+        }
+    }
+
     pub(crate) fn new(peer: SocketAddr) -> Self {
         Self {
             peer,

@@ -112,12 +112,16 @@ impl Client {
         if !all {
             return of_account;
         }
-        RequestInfo {
+        let info = RequestInfo {
             id: Some(self.id),
             user: self.user.load().name(),
             kind: Some("Client"),
             client_type: Some("nats"),
             ..of_account
+        };
+        match &self.sink {
+            Sink::Socket(outbound) => outbound.card.introduce(info),
+            Sink::Inbox(_) => info,
         }
     }
 

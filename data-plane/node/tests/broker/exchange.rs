@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollway_claims::{
-    Activation, ActivationClaims, Export, ExportKind, Import, LatencySampling, LocalSubject, PublicKey,
-    ResponseType, ServiceLatency, ServiceTerms,
+    Activation, ActivationClaims, Export, ExportKind, Import, ImportKind, LatencySampling, LocalSubject,
+    PublicKey, ResponseType, ServiceLatency, ServiceTerms,
 };
 use tollway_subject::FilterBuf;
 
@@ -295,6 +295,33 @@ async fn an_exporter_learns_the_account_that_asks_and_nobody_can_pretend_to_be_a
         ))
         .await;
     exporter.expect_request("q", &pair.importer, "x").await;
+}
+
+#[tokio::test]
+async fn an_import_that_shares_tells_who_asks_but_never_its_token() {
+    let pair = Pair::new(vec![Export::service(filter("q"))], |exporter| {
+        let mut import = service_from(exporter, "q");
+        import.kind = ImportKind::Service { share: true };
+        vec![import]
+    })
+    .await;
+    let mut exporter = pair.world.client(&pair.exporter.user()).await;
+    let user = pair.importer.user();
+    let options = serde_json::json!({"name": "the app", "lang": "rust", "version": "9"});
+    let mut importer = pair.world.client_with(&user, options).await;
+    exporter.subscribe("q 1").await;
+    importer.send(request("q", "r", "x")).await;
+    exporter.line().await;
+    exporter.expect("NATS/1.0\r\nNats-Request-Info: ").await;
+    let info: serde_json::Value = serde_json::from_str(&exporter.line().await).expect("JSON");
+    assert_eq!(info["acc"], pair.importer.key().to_string());
+    assert_eq!(info["user"], user.signer.public().to_string());
+    assert_eq!(
+        (&info["name"], &info["lang"], &info["ver"]),
+        (&"the app".into(), &"rust".into(), &"9".into())
+    );
+    assert_eq!(info["host"], "127.0.0.1");
+    assert!(info["id"].is_number() && info.get("jwt").is_none(), "{info}");
 }
 
 #[tokio::test]

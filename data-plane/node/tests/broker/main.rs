@@ -7,6 +7,7 @@ mod fairness;
 mod internal;
 mod login;
 mod malformed;
+mod mappings;
 mod memory;
 mod permissions;
 mod protocol;
