@@ -85,8 +85,8 @@ problem_codes! {
     QuotaExceeded = "quota_exceeded", 409, "The organization has as many as it may have",
         "Delete what is not needed any more, or ask whoever runs the platform to raise the quota that `detail` names.";
     /// There is no cell in which the account could live.
-    NoCell = "no_cell", 409, "There is no cell to place the account in",
-        "No cell has a node that serves. Let a node join a cell; platform administrators may also name a cell that waits for one.";
+    NoCell = "no_cell", 409, "No cell has a node to serve the account",
+        "Let a node join a cell, or ask whoever runs the platform to; platform administrators may also name a cell that waits for its node.";
     /// The account's cell refused the document that this change made.
     DocumentRefused = "document_refused", 409, "The cell refused the account's document",
         "Read `detail` for the node's reason; the cell keeps serving the document before. Change the account again.";
