@@ -153,15 +153,20 @@ fn claims(
     Ok(claims)
 }
 
-/// Everything that the load needs, and something denied in each direction.
+/// Everything that the load needs, and something denied in each direction. What begins with `_R_` are
+/// the reply subjects that servers make for requests from other accounts.
 fn permissions() -> Permissions {
-    let rules = || Rules {
-        allow: vec![format!("{ROOT}.>"), "_INBOX.>".to_owned()],
-        deny: vec![format!("{ROOT}.denied.>")],
+    let rules = |more: &[&str]| Rules {
+        allow: [&["bench.>", "_INBOX.>"], more]
+            .concat()
+            .iter()
+            .map(|&rule| rule.to_owned())
+            .collect(),
+        deny: vec!["bench.denied.>".to_owned()],
     };
     Permissions {
-        publish: rules(),
-        subscribe: rules(),
+        publish: rules(&["_R_.>"]),
+        subscribe: rules(&[]),
         responses: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Requests and replies: one connection asks, with a number of requests in flight, another answers.
 //!
-//! Every frame has a fixed length on either side, so that both find their way without parsing. The
-//! number of a request's slot stands in its reply subject, as client libraries do it.
+//! Replies have a fixed length, so that the requester finds its way without parsing. The number of a
+//! request's slot stands in its reply subject, as client libraries do it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -51,22 +51,6 @@ impl Service {
         [head, self.body()].concat().into_bytes()
     }
 
-    /// As the responder reads it.
-    fn delivered_request(&self, slot: usize) -> Vec<u8> {
-        let head = format!(
-            "MSG {} 1 {} {}\r\n",
-            self.subject,
-            self.slot_subject(slot),
-            self.payload
-        );
-        [head, self.body()].concat().into_bytes()
-    }
-
-    fn reply(&self, slot: usize) -> Vec<u8> {
-        let head = format!("PUB {} {}\r\n", self.slot_subject(slot), self.payload);
-        [head, self.body()].concat().into_bytes()
-    }
-
     /// As the requester reads it.
     fn delivered_reply(&self, slot: usize) -> Vec<u8> {
         let head = format!("MSG {} 1 {}\r\n", self.slot_subject(slot), self.payload);
@@ -78,7 +62,7 @@ impl Service {
         client.send(format!("SUB {} 1\r\n", self.subject))?;
         Ok(Responder {
             stream: client.into_stream()?,
-            service: self.clone(),
+            answer: format!(" {}\r\n{}", self.payload, self.body()),
         })
     }
 
@@ -126,23 +110,14 @@ impl Frames {
         stream: &mut TcpStream,
         mut each: impl FnMut(usize) -> anyhow::Result<()>,
     ) -> anyhow::Result<ControlFlow<()>> {
-        let mut chunk = [0; 32 * 1024];
-        let read = match stream.read(&mut chunk) {
-            Ok(0) => bail!("the server closed the connection"),
-            Ok(read) => read,
-            Err(error) if super::receivers::nothing_yet(&error) => return Ok(ControlFlow::Break(())),
-            Err(error) => return Err(error).context("the connection failed"),
-        };
-        self.take(&chunk[..read], &mut each)?;
+        if !read_more(stream, &mut self.arrived)? {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.take(&mut each)?;
         Ok(ControlFlow::Continue(()))
     }
 
-    fn take(
-        &mut self,
-        chunk: &[u8],
-        each: &mut impl FnMut(usize) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.arrived.extend_from_slice(chunk);
+    fn take(&mut self, each: &mut impl FnMut(usize) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut at = 0;
         while let Some(&first) = self.arrived.get(at) {
             let rest = &self.arrived[at..];
@@ -173,24 +148,35 @@ impl Frames {
 }
 
 /// The connection that answers.
+///
+/// It reads the line of each request: between accounts a server puts a reply subject of its own and a
+/// header in the place of what the requester sent.
 pub(crate) struct Responder {
     stream: TcpStream,
-    service: Service,
+    /// What stands behind the reply subject: size, payload and line ends.
+    answer: String,
 }
 
 impl Responder {
     /// Answers until `stop`.
     pub(crate) fn run(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         self.stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-        let mut frames = Frames::like(&self.service.delivered_request(0), &self.service.inbox)?;
-        let replies = Prepared::new(|slot| self.service.reply(slot));
-        let mut out = Vec::new();
+        let (mut arrived, mut out) = (Vec::new(), Vec::new());
         while !stop.load(Ordering::Acquire) {
             out.clear();
-            let _ = frames.read(&mut self.stream, |slot| {
-                replies.append(slot, &mut out);
-                Ok(())
-            })?;
+            if !read_more(&mut self.stream, &mut arrived)? {
+                continue;
+            }
+            let mut at = 0;
+            while let Some(Asked { length, reply }) = asked(&arrived[at..])? {
+                if let Some(reply) = reply {
+                    out.extend_from_slice(b"PUB ");
+                    out.extend_from_slice(reply);
+                    out.extend_from_slice(self.answer.as_bytes());
+                }
+                at += length;
+            }
+            arrived.drain(..at);
             if !out.is_empty() {
                 self.stream
                     .write_all(&out)
@@ -199,6 +185,55 @@ impl Responder {
         }
         Ok(())
     }
+}
+
+/// Reads once. False when there was nothing to read for a while.
+fn read_more(stream: &mut TcpStream, arrived: &mut Vec<u8>) -> anyhow::Result<bool> {
+    let mut chunk = [0; 32 * 1024];
+    match stream.read(&mut chunk) {
+        Ok(0) => bail!("the server closed the connection"),
+        Ok(read) => {
+            arrived.extend_from_slice(&chunk[..read]);
+            Ok(true)
+        }
+        Err(error) if super::receivers::nothing_yet(&error) => Ok(false),
+        Err(error) => Err(error).context("the connection failed"),
+    }
+}
+
+/// What a responder is sent.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked<'b> {
+    /// Bytes of the frame.
+    length: usize,
+    /// Where the answer goes; none in the server's own PING.
+    reply: Option<&'b [u8]>,
+}
+
+/// The frame at the beginning, once it has arrived to its end.
+fn asked(bytes: &[u8]) -> anyhow::Result<Option<Asked<'_>>> {
+    let Some(line_end) = bytes.iter().position(|&byte| byte == b'\n') else {
+        return Ok(None);
+    };
+    let line = &bytes[..=line_end];
+    let mut words = line.trim_ascii_end().split(|&byte| byte == b' ');
+    let verb = words.next().unwrap_or_default();
+    let known = [&b"MSG"[..], b"HMSG", b"PING"].contains(&verb);
+    ensure!(known, "the server said {:?}", String::from_utf8_lossy(line));
+    if verb == b"PING" {
+        return Ok(Some(Asked {
+            length: line.len(),
+            reply: None,
+        }));
+    }
+    // Behind subject and subscription; the size is the last word, and headers are a part of it.
+    let reply = words.nth(2).context("a request has a reply subject")?;
+    let size: usize = std::str::from_utf8(words.next_back().context("a request has a size")?)?.parse()?;
+    let length = line.len() + size + 2;
+    Ok((bytes.len() >= length).then_some(Asked {
+        length,
+        reply: Some(reply),
+    }))
 }
 
 /// The connection that asks.
@@ -309,33 +344,52 @@ mod tests {
     #[test]
     fn slots_are_read_however_the_stream_is_cut_and_pings_are_passed_over() {
         let service = service();
-        for frame in [Service::delivered_request, Service::delivered_reply] {
-            let stream = [
-                frame(&service, 1),
-                PING.to_vec(),
-                frame(&service, 23),
-                frame(&service, 4567),
-            ]
-            .concat();
-            for step in 1..=stream.len() {
-                let mut frames = Frames::like(&frame(&service, 0), &service.inbox).unwrap();
-                let mut slots = Vec::new();
-                for chunk in stream.chunks(step) {
-                    let mut each = |slot| {
-                        slots.push(slot);
-                        Ok(())
-                    };
-                    frames.take(chunk, &mut each).unwrap();
-                }
-                assert_eq!(slots, [1, 23, 4567], "in steps of {step}");
+        let frame = |slot| service.delivered_reply(slot);
+        let stream = [frame(1), PING.to_vec(), frame(23), frame(4567)].concat();
+        for step in 1..=stream.len() {
+            let mut frames = Frames::like(&frame(0), &service.inbox).unwrap();
+            let mut slots = Vec::new();
+            for chunk in stream.chunks(step) {
+                frames.arrived.extend_from_slice(chunk);
+                let mut each = |slot| {
+                    slots.push(slot);
+                    Ok(())
+                };
+                frames.take(&mut each).unwrap();
             }
+            assert_eq!(slots, [1, 23, 4567], "in steps of {step}");
         }
     }
 
     #[test]
     fn what_is_no_message_is_an_error() {
+        let refusal = b"-ERR 'Permissions Violation'\r\n";
         let mut frames = Frames::like(&service().delivered_reply(0), "_INBOX.x").unwrap();
-        let refused = frames.take(b"-ERR 'Permissions Violation'\r\n", &mut |_| Ok(()));
+        frames.arrived.extend_from_slice(refusal);
+        let refused = frames.take(&mut |_| Ok(()));
         assert!(refused.unwrap_err().to_string().contains("Permissions"));
+        assert!(asked(refusal).unwrap_err().to_string().contains("Permissions"));
+    }
+
+    #[test]
+    fn request_is_read_with_its_reply_subject_once_it_is_whole() {
+        for (request, reply) in [
+            (
+                &b"MSG a.b 1 _INBOX.x.0007 3\r\nxxx\r\n"[..],
+                Some(&b"_INBOX.x.0007"[..]),
+            ),
+            (
+                b"HMSG a.b 1 _R_.y 12 15\r\nNATS/1.0\r\n\r\nxxx\r\n",
+                Some(b"_R_.y"),
+            ),
+            (PING, None),
+        ] {
+            for arrived in 0..request.len() {
+                assert_eq!(asked(&request[..arrived]).unwrap(), None, "{arrived} bytes");
+            }
+            let more = [request, b"MSG"].concat();
+            let length = request.len();
+            assert_eq!(asked(&more).unwrap(), Some(Asked { length, reply }));
+        }
     }
 }
