@@ -21,6 +21,23 @@ pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
 pub const CONNECTION_CLOSE_WAIT: Duration = Duration::from_secs(15);
 /// Calls at the same time on one HTTP/2 connection.
 pub const CONNECTION_STREAMS_MAX: u32 = 64;
+/// Frames of one HTTP/2 connection that are no calls: settings, pings, the client's leave to send more, and
+/// data of less than [`HTTP2_SMALL_DATA_BYTES`]. So many may come at once.
+pub const HTTP2_FRAMES_BESIDE_CALLS_MAX: usize = 1_024;
+/// So many more in each second.
+pub const HTTP2_FRAMES_PER_SECOND: usize = 20;
+/// And so many with each call.
+pub const HTTP2_FRAMES_PER_CALL: usize = 16;
+/// See [`HTTP2_FRAMES_BESIDE_CALLS_MAX`].
+pub const HTTP2_SMALL_DATA_BYTES: usize = 256;
+/// Calls from one peer whose secret is none that are answered at once; further ones wait.
+pub const REFUSALS_AT_ONCE_MAX: u32 = 200;
+/// How many more in each second.
+pub const REFUSALS_PER_SECOND: u32 = 100;
+/// How long such a call waits for its answer; when it should wait longer, its connection ends with it.
+pub const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Such calls of one connection that wait; a further one is answered, and the connection ends.
+pub const REFUSALS_WAITING_MAX: usize = 4;
 /// What a client may send on one HTTP/2 connection before any of it is read, and what is kept of one
 /// answer that the client does not take.
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
@@ -161,6 +178,8 @@ pub const READINESS_KEEP: Duration = Duration::from_secs(1);
 pub const DATABASE_ACQUIRE_WAIT: Duration = Duration::from_secs(2);
 /// How often a warning is repeated that callers can cause; those between are counted.
 pub const WARNING_REPEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// Callers whose refused changes are counted apart, so that each is told of in the log.
+pub const CALLERS_LOGGED_MAX: usize = 1_024;
 /// How long open calls and streams may take when the process stops.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);
 /// Shortest, usual and longest time that a request into an account waits.

@@ -24,6 +24,7 @@ pub mod data_folder;
 pub mod fleet;
 pub mod grpc;
 pub mod http;
+mod http2_frames;
 mod jobs;
 pub mod listen;
 mod local_socket;

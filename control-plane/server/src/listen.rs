@@ -15,7 +15,7 @@ use hyper_util::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,6 +27,7 @@ use crate::{
         CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, HEADER_WAIT, HTTP1_BUFFER_BYTES_MAX, LISTEN_BACKLOG,
         PUBLIC_CONNECTIONS_MAX, STOP_WAIT, STREAM_BUFFER_BYTES_MAX,
     },
+    http2_frames::FrameGuard,
     open_calls::{OpenCalls, serve_call},
     opening::Opening,
     peers::{Peer, Peers},
@@ -142,15 +143,24 @@ pub fn serve(
                 continue;
             };
             let calls = OpenCalls::new();
+            let (place, enough) = (Arc::new(place), Arc::new(Notify::new()));
             let service = service_fn({
                 let (router, calls, rooms) = (router.clone(), calls.clone(), rooms.clone());
-                let peer = Peer::of(peer.ip());
+                let (place, enough) = (Arc::clone(&place), Arc::clone(&enough));
                 move |request| {
-                    let call = serve_call(router.clone(), calls.clone(), rooms.clone(), peer, request);
+                    let (place, enough) = (Arc::clone(&place), Arc::clone(&enough));
+                    let call = serve_call(
+                        router.clone(),
+                        calls.clone(),
+                        rooms.clone(),
+                        place,
+                        enough,
+                        request,
+                    );
                     async { Ok::<_, Infallible>(call.await) }
                 }
             });
-            let stream = TokioIo::new(Opening::new(stream, HEADER_WAIT));
+            let stream = TokioIo::new(FrameGuard::new(Opening::new(stream, HEADER_WAIT)));
             let connection = builder.serve_connection(stream, service).into_owned();
             let (stop, cut) = (stop.clone(), cut.clone());
             served.spawn(async move {
@@ -177,6 +187,10 @@ pub fn serve(
                                 connection.as_mut().graceful_shutdown();
                                 ends = Some(now + CONNECTION_CLOSE_WAIT);
                             }
+                        }
+                        () = enough.notified(), if ends.is_none() => {
+                            connection.as_mut().graceful_shutdown();
+                            ends = Some(Instant::now() + CONNECTION_CLOSE_WAIT);
                         }
                         () = stop.cancelled(), if ends.is_none() => {
                             connection.as_mut().graceful_shutdown();
@@ -282,6 +296,46 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         assert!(text.to_lowercase().contains("connection: close"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_of_one_address_that_are_all_refused_again_and_again_come_to_an_end() {
+        let (address, _stop) = echo().await;
+        let call = b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        let mut connections = Vec::new();
+        for _ in 0..300 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // One after the other, without waiting for the answers.
+            stream.write_all(&call.repeat(100)).await.unwrap();
+            connections.push(stream);
+        }
+        let mut ended = 0;
+        for mut stream in connections {
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            ended += usize::from(text.to_lowercase().contains("connection: close"));
+        }
+        // What is left keeps to the pace.
+        assert!(ended >= 100, "{ended} of 300");
+    }
+
+    #[tokio::test]
+    async fn connection_that_sends_pings_alone_is_cut() {
+        let (address, _stop) = echo().await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .unwrap();
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        let flood = tokio::spawn(async move {
+            let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].repeat(64);
+            while write.write_all(&ping).await.is_ok() {}
+        });
+        let mut taken = [0; 4_096];
+        while read.read(&mut taken).await.is_ok_and(|read| read > 0) {}
+        flood.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

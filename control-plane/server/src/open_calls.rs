@@ -13,24 +13,27 @@ use std::{
 
 use axum::{BoxError, Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{
     body::{Body as HttpBody, Frame, Incoming, SizeHint},
     service::Service,
 };
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
-use tokio::time::{Duration, Instant, Sleep, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant, Sleep, sleep, timeout},
+};
 
 use crate::{
     body_room::{BodyRoom, BodyRooms},
     bounds::{
         BODY_DRAIN_BYTES_MAX, BODY_DRAIN_WAIT, BODY_EXCESS_BYTES_MAX, BODY_STRETCH, BODY_STRETCH_BYTES_MIN,
-        BODY_WAIT, REQUEST_BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX,
+        BODY_WAIT, REFUSAL_WAIT_MAX, REFUSALS_WAITING_MAX, REQUEST_BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX,
     },
     call_origin::{CallOrigin, Caller},
     grpc::is_grpc,
-    peers::Peer,
+    peers::PeerPlace,
 };
 
 /// The open calls of one connection. Clones share the count.
@@ -39,6 +42,8 @@ pub(crate) struct OpenCalls(Arc<Mutex<Count>>);
 
 struct Count {
     open: usize,
+    /// Calls that were refused and wait for their answer.
+    refused: usize,
     /// When the last one ended, or the connection began.
     idle_since: Instant,
 }
@@ -50,8 +55,24 @@ impl OpenCalls {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(Count {
             open: 0,
+            refused: 0,
             idle_since: Instant::now(),
         })))
+    }
+
+    /// Lets a refused call wait for its answer. `false` when the connection should end with it.
+    async fn hold_refusal(&self, place: &PeerPlace) -> bool {
+        {
+            let mut count = self.0.lock();
+            if count.refused >= REFUSALS_WAITING_MAX {
+                return false;
+            }
+            count.refused += 1;
+        }
+        let _refused = Refused(self);
+        let wait = place.refusal_wait(Instant::now());
+        sleep(wait.unwrap_or(REFUSAL_WAIT_MAX)).await;
+        wait.is_some()
     }
 
     /// When the connection will have been without a call for so long, if none begins.
@@ -69,6 +90,25 @@ impl OpenCalls {
     }
 }
 
+/// Counts one that waits, also when its client goes away meanwhile.
+struct Refused<'c>(&'c OpenCalls);
+
+impl Drop for Refused<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().refused -= 1;
+    }
+}
+
+/// Whether the answer says that nobody is known by what the call presented.
+fn is_refusal(response: &Response<Body>) -> bool {
+    const UNAUTHENTICATED: &str = "16";
+    response.status() == StatusCode::UNAUTHORIZED
+        || response
+            .headers()
+            .get("grpc-status")
+            .is_some_and(|status| status == UNAUTHENTICATED)
+}
+
 impl Drop for OpenCall {
     fn drop(&mut self) {
         let mut count = self.0.0.lock();
@@ -77,18 +117,20 @@ impl Drop for OpenCall {
     }
 }
 
-/// Runs a call; bodies take their room of `rooms`.
+/// Runs a call; bodies take their room of `rooms`. `ends` is told when the connection should take no more.
 pub(crate) async fn serve_call(
     router: Router,
     calls: OpenCalls,
     rooms: BodyRooms,
-    peer: Peer,
+    place: Arc<PeerPlace>,
+    ends: Arc<Notify>,
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let call = calls.begin();
     let is_http1 = request.version() < Version::HTTP_2;
     // Who waits for leave to send the body is not asked for it now.
     let may_drain = !request.headers().contains_key(header::EXPECT);
+    let peer = place.peer();
     let origin = CallOrigin::new(peer);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(origin.clone());
@@ -104,6 +146,14 @@ pub(crate) async fn serve_call(
         }
     };
     let Ok(mut response) = TowerToHyperService::new(router).call(request).await;
+    if is_refusal(&response) && !calls.hold_refusal(&place).await {
+        if is_http1 {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        ends.notify_one();
+    }
     // Where calls follow each other, the next one begins behind the body of this one.
     if let Some(body) = unread.filter(|_| is_http1)
         && !(may_drain && body.drain().await)
@@ -340,6 +390,7 @@ mod tests {
     use tollway_model::{OrganizationId, Role};
 
     use super::*;
+    use crate::peers::Peer;
 
     type Sent = Result<Frame<Bytes>, BoxError>;
     type Body = RequestBody<StreamBody<ReceiverStream<Sent>>>;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// What every HTTP/2 client says first.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream whose reads fail when it took too long to show which protocol it speaks.
 pub(crate) struct Opening<S> {

@@ -10,8 +10,11 @@ use std::{
 use axum::extract::FromRequestParts;
 use http::{Extensions, request::Parts};
 use parking_lot::Mutex;
+use tokio::time::{Duration, Instant};
 
-use crate::bounds::PUBLIC_CONNECTIONS_PER_PEER_MAX;
+use crate::bounds::{
+    PUBLIC_CONNECTIONS_PER_PEER_MAX, REFUSAL_WAIT_MAX, REFUSALS_AT_ONCE_MAX, REFUSALS_PER_SECOND,
+};
 
 /// Who is at the other end of a connection: an address, or an IPv6 network, which whoever has one address of
 /// it has whole.
@@ -44,7 +47,13 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 
 /// Peers with connections. Clones share the counts.
 #[derive(Clone, Default)]
-pub(crate) struct Peers(Arc<Mutex<HashMap<Peer, usize>>>);
+pub(crate) struct Peers(Arc<Mutex<HashMap<Peer, State>>>);
+
+struct State {
+    connections: usize,
+    /// When the answer to the next refused call is due, if they come evenly.
+    next_refusal: Instant,
+}
 
 /// A peer's place, until it is dropped.
 pub(crate) struct PeerPlace {
@@ -56,11 +65,14 @@ impl Peers {
     /// `None` when the peer has as many as it may have.
     pub(crate) fn take(&self, peer: Peer) -> Option<PeerPlace> {
         let mut peers = self.0.lock();
-        let count = peers.entry(peer).or_default();
-        if *count >= PUBLIC_CONNECTIONS_PER_PEER_MAX {
+        let state = peers.entry(peer).or_insert_with(|| State {
+            connections: 0,
+            next_refusal: Instant::now(),
+        });
+        if state.connections >= PUBLIC_CONNECTIONS_PER_PEER_MAX {
             return None;
         }
-        *count += 1;
+        state.connections += 1;
         Some(PeerPlace {
             peers: self.clone(),
             peer,
@@ -68,12 +80,36 @@ impl Peers {
     }
 }
 
+impl PeerPlace {
+    /// Whose it is.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// How long a refused call of the peer waits for its answer; `None` when there are too many of them.
+    ///
+    /// A refusal costs a caller nothing, and whoever calls again at once with what is none keeps us busy for
+    /// nothing: those of one peer are answered at a pace.
+    pub(crate) fn refusal_wait(&self, now: Instant) -> Option<Duration> {
+        let pace = Duration::from_secs(1) / REFUSALS_PER_SECOND;
+        let mut peers = self.peers.0.lock();
+        let state = peers.get_mut(&self.peer).expect("a place is counted");
+        let next = state.next_refusal.max(now);
+        let wait = (next - now).saturating_sub(pace * REFUSALS_AT_ONCE_MAX);
+        if wait > REFUSAL_WAIT_MAX {
+            return None;
+        }
+        state.next_refusal = next + pace;
+        Some(wait)
+    }
+}
+
 impl Drop for PeerPlace {
     fn drop(&mut self) {
         let mut peers = self.peers.0.lock();
-        if let Some(count) = peers.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(state) = peers.get_mut(&self.peer) {
+            state.connections -= 1;
+            if state.connections == 0 {
                 peers.remove(&self.peer);
             }
         }
@@ -98,5 +134,26 @@ mod tests {
         assert!(peers.take(address("2001:db8::1")).is_some());
         places.clear();
         assert!(peers.0.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_of_one_peer_wait_for_each_other_and_for_those_of_no_other() {
+        let peers = Peers::default();
+        let place = |last| peers.take(Peer::of([192, 0, 2, last].into())).unwrap();
+        let (busy, other, now) = (place(1), place(2), Instant::now());
+        for _ in 0..REFUSALS_AT_ONCE_MAX {
+            assert_eq!(busy.refusal_wait(now), Some(Duration::ZERO));
+        }
+        let mut waits = Vec::new();
+        while let Some(wait) = busy.refusal_wait(now) {
+            waits.push(wait);
+        }
+        assert!(
+            waits.is_sorted() && waits.last() > Some(&Duration::ZERO),
+            "{waits:?}"
+        );
+        assert_eq!(other.refusal_wait(now), Some(Duration::ZERO));
+        let later = now + REFUSAL_WAIT_MAX + Duration::from_secs(REFUSALS_AT_ONCE_MAX.into());
+        assert_eq!(busy.refusal_wait(later), Some(Duration::ZERO));
     }
 }

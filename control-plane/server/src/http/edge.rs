@@ -12,7 +12,13 @@ use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use super::problem_response;
-use crate::{log_throttle::Throttle, metrics::Metrics, request_id::RequestId};
+use crate::{
+    call_origin::CallOrigin,
+    grpc::is_grpc,
+    log_throttle::{CallerThrottle, Throttle},
+    metrics::Metrics,
+    request_id::RequestId,
+};
 
 /// The header of the request id: accepted, or made, and echoed.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,6 +28,9 @@ const UNKNOWN_ROUTE: &str = "unknown";
 
 /// Failed requests.
 static FAILED: Throttle = Throttle::new();
+
+/// Changes that were refused to callers who are known.
+static REFUSED: CallerThrottle = CallerThrottle::new();
 
 /// Stands in the extensions of answers to callers who are not known.
 #[derive(Clone, Copy)]
@@ -48,6 +57,8 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
         .get::<MatchedPath>()
         .map_or_else(|| UNKNOWN_ROUTE.to_owned(), |path| path.as_str().to_owned());
 
+    let is_change = is_change(&request);
+    let origin = request.extensions().get::<CallOrigin>().cloned();
     let span = tracing::info_span!("request", request_id = %request_id, %method, route);
     let begin = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
@@ -64,8 +75,13 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
             if let Some(unsaid) = FAILED.pass() {
                 tracing::warn!(status, elapsed_ms, unsaid, "request failed");
             }
-        } else if method.is_safe() || is_anonymous {
+        } else if !is_change || is_anonymous {
             tracing::debug!(status, elapsed_ms, "request served");
+        } else if is_refused(&response) {
+            let unsaid = origin.map_or(Some(0), |origin| REFUSED.pass(origin.caller()));
+            if let Some(unsaid) = unsaid {
+                tracing::info!(status, elapsed_ms, unsaid, "request refused");
+            }
         } else {
             // What changes something can be followed by its id from here to the nodes' logs.
             tracing::info!(status, elapsed_ms, "request served");
@@ -74,4 +90,17 @@ pub(crate) async fn edge(State(metrics): State<Metrics>, mut request: Request, n
     let value = HeaderValue::from_str(request_id.as_str()).expect("a request id is plain ASCII");
     response.headers_mut().insert(REQUEST_ID_HEADER, value);
     response
+}
+
+/// Whether the request asks for a change. Over gRPC everything is a POST, and the names tell.
+fn is_change(request: &Request) -> bool {
+    let operation = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let only_looks = ["Get", "List"].iter().any(|word| operation.starts_with(word));
+    !(request.method().is_safe() || only_looks && is_grpc(request.headers()))
+}
+
+/// Whether the answer says no, in either protocol.
+fn is_refused(response: &Response) -> bool {
+    let status = response.headers().get("grpc-status");
+    response.status().is_client_error() || status.is_some_and(|status| status != "0")
 }

@@ -40,7 +40,7 @@ async fn a_cell_is_deleted_when_no_account_is_left_and_its_node_is_sent_away() {
     // It serves on: a refusal takes nothing away.
     service.admin(Method::DELETE, &account, Value::Null).await;
     let removal = attached.batch().await;
-    assert_eq!(removal.removed, [world.account_key.clone()]);
+    assert_eq!(removal.removed, std::slice::from_ref(&world.account_key));
 
     assert_eq!(delete().await.status, StatusCode::NO_CONTENT);
     attached.end().await;
