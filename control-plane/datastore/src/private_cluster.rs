@@ -7,6 +7,8 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
+use crate::driver_error::DriverError;
+
 /// Owner and database of a private cluster: what [`private_cluster_prepare`] makes.
 pub const PRIVATE_CLUSTER_OWNER: &str = "tollway";
 
@@ -76,11 +78,9 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-fn failed_to<E: Into<Box<dyn Error + Send + Sync>>>(
-    step: &'static str,
-) -> impl FnOnce(E) -> PrivateClusterError {
+fn failed_to(step: &'static str) -> impl FnOnce(sqlx::Error) -> PrivateClusterError {
     move |source| PrivateClusterError {
         step,
-        source: source.into(),
+        source: Box::new(DriverError::from(source)),
     }
 }

@@ -86,7 +86,8 @@ fn read_query<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, Pr
     let mut fields = serde_json::Map::new();
     for (name, value) in pairs {
         if fields.contains_key(&name) {
-            return Err(refused(FieldError::new(name, "duplicate_field", "is there twice")).into());
+            let twice = format!("duplicate field `{name}`");
+            return Err(refused(mismatch(&name, &twice)).into());
         }
         fields.insert(name, value.into());
     }

@@ -8,8 +8,17 @@ use tollway_api::FieldError;
 /// Letters of a caller's own value that are said back.
 const SHOWN_MAX: usize = 60;
 
+/// Letters of a path that are said back: a caller makes up names, too.
+const PATH_SHOWN_MAX: usize = 200;
+
 /// The field at fault, of serde's path to the value (`.` is the whole) and its text about it.
 pub(super) fn mismatch(path: &str, text: &str) -> FieldError {
+    let mut error = taken_apart(path, text);
+    error.field = shown(&error.field, PATH_SHOWN_MAX);
+    error
+}
+
+fn taken_apart(path: &str, text: &str) -> FieldError {
     let path = if path == "." { "" } else { path };
     let text = without_place(text);
     let about = |kind: &str| text.strip_prefix(kind);
@@ -118,7 +127,10 @@ fn in_words(wanted: &str) -> String {
 }
 
 fn found_in_words(found: &str) -> String {
-    let value = |kind: &str| found.strip_prefix(kind).map(|value| shown(quoted(value)));
+    let value = |kind: &str| {
+        let value = found.strip_prefix(kind)?;
+        Some(shown(quoted(value), SHOWN_MAX))
+    };
     match found {
         "null" | "unit value" => return "null".to_owned(),
         "sequence" => return "a list".to_owned(),
@@ -131,11 +143,11 @@ fn found_in_words(found: &str) -> String {
     ["integer ", "floating point ", "boolean "]
         .into_iter()
         .find_map(value)
-        .unwrap_or_else(|| shown(found))
+        .unwrap_or_else(|| shown(found, SHOWN_MAX))
 }
 
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX) {
+fn shown(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
     }
@@ -221,6 +233,9 @@ mod tests {
         let text = format!("invalid type: string \"{}\", expected u32", "é".repeat(10_000));
         let (_, _, detail) = said("a", &text);
         assert!(detail.len() < 250 && detail.ends_with("..."), "{detail}");
+        let name = "x".repeat(10_000);
+        let (field, _, detail) = said(&name, &format!("unknown field `{name}`, expected `a`"));
+        assert!(field.len() < 250 && detail.len() < 250, "{field}: {detail}");
     }
 
     #[test]
