@@ -2,6 +2,7 @@
 //! account's document down to the signature over this connection's nonce.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 
@@ -16,14 +17,14 @@ use crate::user::{UserClaims, UserLimits};
 
 /// A user's claims whose issuer signed them. Only decoding makes one, so what
 /// it says was said by its issuer, though nobody has asked yet whether that
-/// issuer may.
+/// issuer may. Clones share the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedUser(UserClaims);
+pub struct SignedUser(Arc<UserClaims>);
 
 impl SignedUser {
     /// Reads a user JWT and checks its signature.
     pub fn decode(jwt: &str) -> Result<Self, TokenError> {
-        UserClaims::decode(jwt).map(Self)
+        UserClaims::decode(jwt).map(|claims| Self(Arc::new(claims)))
     }
 
     /// The account to look up and to authenticate against.
@@ -79,15 +80,22 @@ pub struct SignedLogin {
 pub struct AuthenticatedUser {
     /// Who it is.
     pub login: SignedLogin,
-    /// The limits that count: the template's for a user of a scoped key, with
-    /// the account's default permissions where nothing else is said.
-    /// Limits of the account are not worked in.
-    pub limits: UserLimits,
-    /// The permissions of `limits`, compiled.
-    pub permissions: PermissionSet,
+    /// What it may do.
+    pub rights: Rights,
     /// When the connection has to end, seconds since 1970: the user's expiry or
     /// the end of the time window, whichever comes first.
     pub expires_at: Option<i64>,
+}
+
+/// What the documents give a user, whoever connects as it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    /// The limits that count: the template's for a user of a scoped key, with
+    /// the account's default permissions where nothing else is said.
+    /// Limits of the account are not worked in.
+    pub limits: Arc<UserLimits>,
+    /// The permissions of `limits`, compiled.
+    pub permissions: Arc<PermissionSet>,
 }
 
 /// Why a user is refused; each variant is the rule that decided. Clients are
@@ -228,20 +236,37 @@ pub fn authenticate(
     user: SignedUser,
     facts: &ConnectionFacts<'_>,
 ) -> Result<AuthenticatedUser, AuthError> {
-    let standing = check_standing(
-        trust,
-        account,
-        &user,
-        facts.client_ip,
-        facts.connection_type,
-        facts.now,
-    )?;
-    check_proof(&user, standing.limits.bearer_token, &facts.proof)?;
-    Ok(standing.into_user(SignedLogin {
+    decide(trust, account, user, None, facts)
+}
+
+/// The same for a user that was authenticated before, against these very
+/// documents, and got these rights: they are not worked out again. Everything
+/// else is asked as ever.
+pub fn authenticate_known(
+    trust: &Trust,
+    account: &AccountClaims,
+    user: SignedUser,
+    rights: &Rights,
+    facts: &ConnectionFacts<'_>,
+) -> Result<AuthenticatedUser, AuthError> {
+    decide(trust, account, user, Some(rights), facts)
+}
+
+fn decide(
+    trust: &Trust,
+    account: &AccountClaims,
+    user: SignedUser,
+    known: Option<&Rights>,
+    facts: &ConnectionFacts<'_>,
+) -> Result<AuthenticatedUser, AuthError> {
+    let login = SignedLogin {
         user,
         client_ip: facts.client_ip,
         connection_type: facts.connection_type,
-    }))
+    };
+    let standing = check_standing(trust, account, &login, known, facts.now)?;
+    check_proof(&login.user, standing.rights.limits.bearer_token, &facts.proof)?;
+    Ok(standing.into_user(login))
 }
 
 /// Asks again for a live connection after the account or the operator
@@ -253,8 +278,7 @@ pub fn reauthenticate(
     login: &SignedLogin,
     now: i64,
 ) -> Result<AuthenticatedUser, AuthError> {
-    let (ip, kind) = (login.client_ip, login.connection_type);
-    let standing = check_standing(trust, account, &login.user, ip, kind, now)?;
+    let standing = check_standing(trust, account, login, None, now)?;
     Ok(standing.into_user(login.clone()))
 }
 
@@ -265,23 +289,33 @@ pub fn encode_signature(signature: &[u8; 64]) -> String {
 
 /// What the documents give the user.
 struct Standing {
-    limits: UserLimits,
-    permissions: PermissionSet,
+    rights: Rights,
     expires_at: Option<i64>,
 }
 
 impl Standing {
     fn into_user(self, login: SignedLogin) -> AuthenticatedUser {
-        let Self {
-            limits,
-            permissions,
-            expires_at,
-        } = self;
+        let Self { rights, expires_at } = self;
         AuthenticatedUser {
             login,
-            limits,
-            permissions,
+            rights,
             expires_at,
+        }
+    }
+}
+
+/// What the issuer gave the user.
+enum Granted<'a> {
+    /// It was worked out before.
+    Known(&'a Rights),
+    Now(UserLimits),
+}
+
+impl Granted<'_> {
+    fn limits(&self) -> &UserLimits {
+        match self {
+            Self::Known(rights) => &rights.limits,
+            Self::Now(limits) => limits,
         }
     }
 }
@@ -289,11 +323,16 @@ impl Standing {
 fn check_standing(
     trust: &Trust,
     account: &AccountClaims,
-    SignedUser(user): &SignedUser,
-    client_ip: Option<IpAddr>,
-    connection_type: ConnectionType,
+    login: &SignedLogin,
+    known: Option<&Rights>,
     now: i64,
 ) -> Result<Standing, AuthError> {
+    let SignedLogin {
+        user,
+        client_ip,
+        connection_type,
+    } = login;
+    let (user, client_ip, connection_type) = (user.claims(), *client_ip, *connection_type);
     if let Some(at) = user.expires_at.filter(|&at| now >= at) {
         return Err(AuthError::Expired { at });
     }
@@ -311,7 +350,11 @@ fn check_standing(
             issuer: account.issuer,
         });
     }
-    let mut limits = granted_by_issuer(trust, account, user)?;
+    let granted = match known {
+        Some(rights) => Granted::Known(rights),
+        None => Granted::Now(granted_by_issuer(trust, account, user)?),
+    };
+    let limits = granted.limits();
     if let Some(at) = account.expires_at.filter(|&at| now >= at) {
         return Err(AuthError::AccountExpired { at });
     }
@@ -343,16 +386,23 @@ fn check_standing(
     if !limits.src.is_empty() && !client_ip.is_some_and(from_a_listed_network) {
         return Err(AuthError::Source { client_ip });
     }
-    let window_end = end_of_window(&limits, now)?;
+    let window_end = end_of_window(limits, now)?;
+    let rights = match granted {
+        Granted::Known(rights) => rights.clone(),
+        Granted::Now(limits) => work_out(account, limits)?,
+    };
+    let expires_at = [user.expires_at, window_end].into_iter().flatten().min();
+    Ok(Standing { rights, expires_at })
+}
+
+fn work_out(account: &AccountClaims, mut limits: UserLimits) -> Result<Rights, AuthError> {
     if limits.permissions.is_empty() {
         limits.permissions = account.default_permissions.clone();
     }
     let permissions = PermissionSet::compile(&limits.permissions).map_err(AuthError::Permissions)?;
-    let expires_at = [user.expires_at, window_end].into_iter().flatten().min();
-    Ok(Standing {
-        limits,
-        permissions,
-        expires_at,
+    Ok(Rights {
+        limits: Arc::new(limits),
+        permissions: Arc::new(permissions),
     })
 }
 
@@ -394,9 +444,11 @@ fn end_of_window(limits: &UserLimits, now: i64) -> Result<Option<i64>, AuthError
     end.map(Some).ok_or(AuthError::OutsideTimes)
 }
 
-fn check_proof(SignedUser(user): &SignedUser, bearer: bool, proof: &Proof<'_>) -> Result<(), AuthError> {
+fn check_proof(user: &SignedUser, bearer: bool, proof: &Proof<'_>) -> Result<(), AuthError> {
     match proof {
-        Proof::Nonce { nonce, signature } if !bearer => verify_nonce(&user.subject, nonce, *signature),
+        Proof::Nonce { nonce, signature } if !bearer => {
+            verify_nonce(&user.claims().subject, nonce, *signature)
+        }
         _ => Ok(()),
     }
 }

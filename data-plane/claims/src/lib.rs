@@ -77,8 +77,8 @@ pub use account::{
 };
 pub use activation::{Activation, ActivationClaims, ActivationError};
 pub use authenticate::{
-    AuthError, AuthenticatedUser, ConnectionFacts, Proof, SignedLogin, SignedUser, authenticate,
-    encode_signature, reauthenticate, verify_nonce,
+    AuthError, AuthenticatedUser, ConnectionFacts, Proof, Rights, SignedLogin, SignedUser, authenticate,
+    authenticate_known, encode_signature, reauthenticate, verify_nonce,
 };
 pub use connection::{Cidr, ConnectionType, InvalidCidr, InvalidTimeWindow, TimeWindow};
 pub use creds::{CredsError, UserCreds};

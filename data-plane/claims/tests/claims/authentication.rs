@@ -257,9 +257,9 @@ fn scoped_user_gets_the_template_and_nothing_of_its_own() {
     let mut attempt = Attempt::new();
     scoped(&mut attempt, &template);
     let user = attempt.make().unwrap();
-    assert_eq!(user.limits, template);
-    assert!(user.permissions.may_publish(b"orders.1").is_allowed());
-    assert!(!user.permissions.may_publish(b"invoices.1").is_allowed());
+    assert_eq!(*user.rights.limits, template);
+    assert!(user.rights.permissions.may_publish(b"orders.1").is_allowed());
+    assert!(!user.rights.permissions.may_publish(b"invoices.1").is_allowed());
 
     for own in [
         UserLimits::unlimited(),
@@ -434,12 +434,12 @@ fn default_permissions_are_for_users_without_any() {
     let mut attempt = Attempt::new();
     attempt.account.default_permissions = defaults;
     let user = attempt.make().unwrap();
-    assert!(!user.permissions.may_publish(b"private.1").is_allowed());
-    assert!(user.permissions.may_publish(b"public.1").is_allowed());
+    assert!(!user.rights.permissions.may_publish(b"private.1").is_allowed());
+    assert!(user.rights.permissions.may_publish(b"public.1").is_allowed());
 
     attempt.user.limits.permissions.subscribe.deny = vec!["x".into()];
     let user = attempt.make().unwrap();
-    assert!(user.permissions.may_publish(b"private.1").is_allowed());
+    assert!(user.rights.permissions.may_publish(b"private.1").is_allowed());
 }
 
 #[test]
@@ -577,8 +577,8 @@ fn live_connection_is_asked_again_without_its_proof() {
     let mut defaults = attempt.account.clone();
     defaults.default_permissions.publish.deny = vec!["secret".into()];
     let updated = reauthenticate(&trust, &defaults, &connected.login, NOW + 1).unwrap();
-    assert!(connected.permissions.may_publish(b"secret").is_allowed());
-    assert!(!updated.permissions.may_publish(b"secret").is_allowed());
+    assert!(connected.rights.permissions.may_publish(b"secret").is_allowed());
+    assert!(!updated.rights.permissions.may_publish(b"secret").is_allowed());
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn signed_again(
     now: i64,
 ) -> Result<Arc<User>, CloseReason> {
     let user = reauthenticate(trust, served.claims(), login, now).map_err(|error| reason_for(&error))?;
-    if user.limits != before.limits && is_scoped(served, login) {
+    if user.rights.limits != before.limits && is_scoped(served, login) {
         // Stock servers do the same: the client comes back and gets the new template.
         return Err(CloseReason::Withdrawn("the template of the signing key changed"));
     }

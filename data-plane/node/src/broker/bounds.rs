@@ -63,6 +63,10 @@ pub const SUBSCRIBE_STEPS: usize = 16;
 /// Steps that a login counts for: two signatures are checked.
 pub const LOGIN_STEPS: usize = 1024;
 
+/// Users whose JWTs need not be checked again. Each can take some kilobytes, as long as nobody is
+/// connected as that user; what is shared with connections is theirs.
+pub const KNOWN_USERS_MAX: usize = 1024;
+
 /// Steps of one look into an account's subscriptions, and with it how long those who change them
 /// wait for the lock. What is found in one look is remembered for the next message; a subject that
 /// takes more is matched and delivered look by look.

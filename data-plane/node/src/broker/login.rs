@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollway_claims::{ConnectionFacts, PublicKey, SignedUser, authenticate};
+use tollway_claims::{ConnectionFacts, Proof, PublicKey, SignedUser, authenticate, authenticate_known};
 use tollway_wire::{ConnectOptions, ProtocolError};
 
 use super::account::{Account, EnterError, Served};
@@ -85,7 +85,11 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
         reason,
         account,
     };
-    let user = SignedUser::decode(jwt).map_err(|error| refuse(error.code(), error.to_string(), None))?;
+    let known = shared.known_users.get(jwt);
+    let user = match &known {
+        Some(known) => known.user.clone(),
+        None => SignedUser::decode(jwt).map_err(|error| refuse(error.code(), error.to_string(), None))?,
+    };
     let named = user.account();
     let authority = shared.authority.load_full();
     let Some((authority, Authority::Operator(trust))) =
@@ -98,14 +102,27 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
         ));
     };
     let (account, served) = serving(shared, &named)?;
-    let user = authenticate(trust, served.claims(), user, facts)
-        .map_err(|error| refuse(error.code(), error.to_string(), Some(named)))?;
+    let rights = known
+        .as_ref()
+        .and_then(|known| known.rights_under(&served, authority));
+    let user = match rights {
+        Some(rights) => authenticate_known(trust, served.claims(), user, rights, facts),
+        None => authenticate(trust, served.claims(), user, facts),
+    }
+    .map_err(|error| refuse(error.code(), error.to_string(), Some(named)))?;
     if served.is_suspended() {
         return Err(refuse(
             "account_suspended",
             "the account is suspended".into(),
             Some(named),
         ));
+    }
+    // Those of the control plane are made for one request each.
+    if rights.is_none() && !matches!(facts.proof, Proof::FleetStream) {
+        let (signed, rights) = (user.login.user.clone(), user.rights.clone());
+        shared
+            .known_users
+            .remember(jwt, signed, rights, &served, authority);
     }
     Ok(Admission {
         account,

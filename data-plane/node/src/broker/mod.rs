@@ -41,6 +41,7 @@ mod exchange;
 mod inbox;
 mod internal;
 mod introduction;
+mod known_users;
 mod latency;
 mod leaving;
 pub mod listener;

@@ -16,6 +16,7 @@ use super::activity::Activity;
 use super::authority::{Authority, Greeting};
 use super::desk::Desk;
 use super::exchange::Exchanges;
+use super::known_users::KnownUsers;
 use super::memory::{Memory, NodeMemory};
 use super::meters::Meters;
 use super::outbound::Outbound;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) outbounds: Mutex<HashMap<u64, Arc<Outbound>>>,
     pub(crate) counters: Counters,
     pub(crate) refusals: RefusalLog,
+    pub(crate) known_users: KnownUsers,
     pub(crate) activity: Activity,
     pub(crate) lame_duck: AtomicBool,
     /// Connections before their first operation, with TLS or a websocket to open.
@@ -65,6 +67,7 @@ impl Shared {
             outbounds: Mutex::default(),
             counters: Counters::default(),
             refusals: RefusalLog::new(),
+            known_users: KnownUsers::default(),
             activity: Activity::new(),
             lame_duck: AtomicBool::new(false),
             crowd: Arc::new(Crowd::new(HANDSHAKES_MAX)),

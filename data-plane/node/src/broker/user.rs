@@ -1,6 +1,8 @@
 //! Who is logged in, and what it may do.
 
-use tollway_claims::{AuthenticatedUser, PermissionSet, PublicKey, SignedLogin, UserLimits};
+use std::sync::Arc;
+
+use tollway_claims::{AuthenticatedUser, PermissionSet, PublicKey, Rights, SignedLogin, UserLimits};
 
 use super::users::{Listed, Secret};
 
@@ -8,9 +10,9 @@ use super::users::{Listed, Secret};
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     /// Limits and permissions that count. Limits of the account are not worked in.
-    pub(crate) limits: UserLimits,
+    pub(crate) limits: Arc<UserLimits>,
     /// The permissions of `limits`, compiled.
-    pub(crate) permissions: PermissionSet,
+    pub(crate) permissions: Arc<PermissionSet>,
     /// When the connection has to end, seconds since 1970.
     pub(crate) expires_at: Option<i64>,
     pub(crate) origin: Origin,
@@ -29,8 +31,8 @@ impl User {
     /// The node itself, when it publishes in an account.
     pub(crate) fn of_node(account: PublicKey) -> Self {
         Self {
-            limits: UserLimits::unlimited(),
-            permissions: PermissionSet::unrestricted(),
+            limits: Arc::new(UserLimits::unlimited()),
+            permissions: Arc::default(),
             expires_at: None,
             origin: Origin::Listed(Listed {
                 name: None,
@@ -55,8 +57,7 @@ impl From<AuthenticatedUser> for User {
     fn from(user: AuthenticatedUser) -> Self {
         let AuthenticatedUser {
             login,
-            limits,
-            permissions,
+            rights: Rights { limits, permissions },
             expires_at,
         } = user;
         Self {

@@ -89,6 +89,50 @@ async fn bearer_users_need_no_signature_and_others_do() {
     raw.expect_end(VIOLATION).await;
 }
 
+/// A JWT that let somebody in is not checked again. Everything else is.
+#[tokio::test]
+async fn credentials_that_are_known_are_asked_what_can_be_different_now() {
+    let world = World::start().await;
+    let mut account = world.account();
+    let user = account.user();
+    for _ in 0..3 {
+        world.client(&user).await;
+    }
+    let mut unsigned = world.greeted().await;
+    unsigned.connect(&user, json!({"sig": null})).await;
+    unsigned.expect_end(VIOLATION).await;
+    let thief = User {
+        jwt: user.jwt.clone(),
+        signer: Signer::generate(KeyKind::User, random()),
+    };
+    refused(&world, &thief, "signature_invalid").await;
+
+    // What the account's document gives is worked out again when there is another one.
+    account.claims.default_permissions.publish.deny = vec!["secret".into()];
+    world.apply(&account);
+    let mut raw = world.client(&user).await;
+    raw.send("PUB secret 0\r\n\r\n").await;
+    raw.expect("-ERR 'Permissions Violation for Publish to \"secret\"'\r\n")
+        .await;
+    account.claims.default_permissions.publish.deny = Vec::new();
+    world.apply(&account);
+    let mut raw = world.client(&user).await;
+    raw.send("PUB secret 0\r\n\r\nPING\r\n").await;
+    raw.expect("PONG\r\n").await;
+
+    account.suspended = Some("unpaid".into());
+    world.apply(&account);
+    refused(&world, &user, "account_suspended").await;
+    account.suspended = None;
+    account.claims.revocations.revoke(user.signer.public(), now());
+    world.apply(&account);
+    refused(&world, &user, "revoked").await;
+    world.client(&account.user()).await;
+
+    world.broker.account_remove(&account.key());
+    refused(&world, &user, "account_not_served").await;
+}
+
 #[tokio::test]
 async fn a_signature_serves_one_connection_only() {
     let world = World::start().await;

@@ -225,7 +225,7 @@ impl UserList {
             _ => Some(label),
         };
         let listed = Arc::new(User {
-            limits: UserLimits {
+            limits: Arc::new(UserLimits {
                 permissions: user.permissions,
                 allowed_connection_types: user
                     .connection_types
@@ -234,8 +234,8 @@ impl UserList {
                     .collect(),
                 proxy_required: user.proxy_required,
                 ..UserLimits::unlimited()
-            },
-            permissions,
+            }),
+            permissions: Arc::new(permissions),
             expires_at: None,
             origin: Origin::Listed(Listed {
                 name,
@@ -399,8 +399,8 @@ impl UserList {
 /// Who is let in without showing anything.
 fn anybody(account: PublicKey) -> User {
     User {
-        limits: UserLimits::unlimited(),
-        permissions: PermissionSet::unrestricted(),
+        limits: Arc::new(UserLimits::unlimited()),
+        permissions: Arc::default(),
         expires_at: None,
         origin: Origin::Listed(Listed {
             name: None,
