@@ -12,7 +12,7 @@ use std::fs;
 use tollway_claims::{AccountClaims, KeyKind, OperatorClaims, Signer, UserClaims};
 
 use crate::program::sees;
-use crate::server::{Server, both};
+use crate::server::both;
 
 /// `hashed`, by Python's bcrypt.
 const HASH: &str = "$2a$04$RJjPqkftXG4SiC.MBpdk4uasI/NVgpuuVVsmNOaCRwfIgdeRuRXgS";
@@ -173,9 +173,7 @@ async fn a_reload_is_seen_alike() {
         };
         script.says("both are in").await;
         server.reload(&file("after", "second"));
-        script
-            .says("changes was cut: nats: authorization failed")
-            .await;
+        script.says("changes was cut: nats: authorization failed").await;
         script.says("stays may publish second and not first").await;
         assert_eq!(script.finish().await, Vec::<String>::new(), "{}", server.name());
     }

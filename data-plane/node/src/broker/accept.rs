@@ -15,6 +15,7 @@ use super::close_reason::CloseReason;
 use super::connection::Connection;
 use super::desk;
 use super::introduction::Introduction;
+use super::settings::Leaving;
 use super::shared::Shared;
 use super::stats::Counters;
 use crate::transport::{Transport, open};
@@ -45,7 +46,38 @@ pub(crate) async fn serve(
         .map(|(listener, door)| accept(shared, &connections, listener, door, &stop));
     futures_util::future::join_all(listening).await;
     connections.close();
+    if let Some(how) = shared.leaving_how.get() {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = leave(shared, *how, &connections) => {}
+        }
+    }
     drain(shared, &connections).await;
+}
+
+/// Tells all clients to go elsewhere, and closes those that stay one by one: they come to the other
+/// servers one by one then, too.
+async fn leave(shared: &Shared, how: Leaving, connections: &TaskTracker) {
+    tell_lame_duck(shared);
+    if tokio::time::timeout(how.grace, connections.wait()).await.is_ok() {
+        return;
+    }
+    let outbounds: Vec<_> = shared.outbounds.lock().values().cloned().collect();
+    let rest = how.duration.saturating_sub(how.grace);
+    let pause = rest / u32::try_from(outbounds.len()).unwrap_or(u32::MAX).max(1);
+    for outbound in outbounds {
+        outbound.order_close(CloseReason::Shutdown);
+        if tokio::time::timeout(pause, connections.wait()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+fn tell_lame_duck(shared: &Shared) {
+    shared.lame_duck.store(true, Relaxed);
+    for outbound in shared.outbounds.lock().values() {
+        outbound.order_lame_duck();
+    }
 }
 
 /// Accepts on one listener until `stop`.
@@ -59,6 +91,7 @@ async fn accept(
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
+            () = shared.leaving.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -162,10 +195,7 @@ async fn drain(shared: &Shared, connections: &TaskTracker) {
     if connections.is_empty() {
         return;
     }
-    shared.lame_duck.store(true, Relaxed);
-    for outbound in shared.outbounds.lock().values() {
-        outbound.order_lame_duck();
-    }
+    tell_lame_duck(shared);
     let _ = tokio::time::timeout(LAME_DUCK, connections.wait()).await;
     for outbound in shared.outbounds.lock().values() {
         outbound.order_close(CloseReason::Shutdown);

@@ -225,12 +225,16 @@ pub const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long a stopping node waits for its connections to end.
 pub const DRAIN: Duration = Duration::from_secs(3);
 
+/// The most that a control line may be allowed to have.
+pub const CONTROL_LINE_CEILING: usize = 15 * 1024;
+
 // A turn must be able to use what one look finds.
 const _: () = assert!(LOOK_STEPS_MAX <= TURN_STEPS_SHARED);
 const _: () = assert!(READ_CHUNK_SHARED <= READ_CHUNK_ALONE);
 // A frame that was copied in front must leave room to read the rest of it.
 const _: () = assert!(CARRY_COPY_MAX < READ_CHUNK_ALONE);
-const _: () = assert!(CONTROL_LINE_MAX < CARRY_COPY_MAX);
+const _: () = assert!(CONTROL_LINE_CEILING + 64 < CARRY_COPY_MAX);
+const _: () = assert!(CONTROL_LINE_MAX <= CONTROL_LINE_CEILING);
 // What one turn stages for one receiver must not make it a slow consumer alone.
 const _: () = assert!(STAGED_BYTES_MAX < PENDING_BYTES_MAX / 4);
 // One receiver alone is stopped before its account is full.

@@ -86,7 +86,7 @@ pub use census::{AccountView, SubscriptionView};
 pub use exchange::DocumentRefused;
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
-pub use settings::{BrokerSettings, PROTOCOL_VERSION};
+pub use settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 pub use stats::NodeStats;
 pub use users::{InvalidPassword, InvalidUserList, ListedProof, ListedUser, Nobody, UserList};
 
@@ -145,6 +145,14 @@ impl Broker {
         let websocket = websocket.map(|listener| (listener, accept::Door::Websocket));
         let listeners = [Some((listener, accept::Door::Clients)), websocket];
         accept::serve(&self.0, listeners.into_iter().flatten().collect(), stop).await;
+    }
+
+    /// Lets nobody in any more, tells all clients to go elsewhere, and closes those that stay one by
+    /// one. [`Broker::serve`] returns when the last one is gone, or when it is told to stop.
+    pub fn leave(&self, how: Leaving) {
+        // The first order counts.
+        let _ = self.0.leaving_how.set(how);
+        self.0.leaving.cancel();
     }
 
     /// Whose signatures count from now on. Live connections of accounts or

@@ -15,10 +15,7 @@ use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof, PublicKey};
 use tollway_subject::FilterBuf;
 use tollway_wire::{ConnectOptions, DecoderSettings, Info, Message, Op, ProtocolError, encoder};
 
-use super::bounds::{
-    ACKNOWLEDGEMENT_BYTES_MAX, CONTROL_LINE_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, PINGS_UNANSWERED_MAX,
-    SUBSCRIBE_STEPS,
-};
+use super::bounds::{ACKNOWLEDGEMENT_BYTES_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, SUBSCRIBE_STEPS};
 use super::card::Holder;
 use super::client::Client;
 use super::close_reason::CloseReason;
@@ -147,7 +144,7 @@ impl Session {
     /// What the decoder accepts from a client that has not authenticated.
     pub(crate) fn decoder_settings(&self) -> DecoderSettings {
         DecoderSettings {
-            max_control_line: CONTROL_LINE_MAX as u32,
+            max_control_line: self.shared.settings.max_control_line as u32,
             max_payload: u32::try_from(self.shared.settings.max_payload).unwrap_or(u32::MAX),
             connect_first: self.shared.greeting().auth_required,
             ..DecoderSettings::default()
@@ -403,7 +400,7 @@ impl Session {
         self.ping_at = now + self.shared.settings.ping_interval;
         if std::mem::take(&mut self.heard) {
             self.pings_unanswered = 0;
-        } else if self.pings_unanswered >= PINGS_UNANSWERED_MAX {
+        } else if self.pings_unanswered >= self.shared.settings.pings_unanswered_max {
             return ControlFlow::Break(CloseReason::Stale);
         } else {
             self.pings_unanswered += 1;

@@ -30,6 +30,10 @@ pub struct BrokerSettings {
     pub auth_timeout: Duration,
     /// How long a silent client is left alone before it is pinged.
     pub ping_interval: Duration,
+    /// Pings that a client may leave unanswered.
+    pub pings_unanswered_max: u32,
+    /// Bytes of the arguments of an operation, at most [`CONTROL_LINE_CEILING`](super::bounds::CONTROL_LINE_CEILING).
+    pub max_control_line: usize,
     /// Bytes that may wait for one receiver before it is closed as slow.
     pub max_pending: usize,
     /// Bytes that the clients of one account may make the node hold.
@@ -46,6 +50,15 @@ pub struct BrokerSettings {
     pub websocket: Option<WebSocketSettings>,
 }
 
+/// How a broker leaves that others are to take over from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaving {
+    /// How long clients are left alone after they were told.
+    pub grace: Duration,
+    /// How long it takes from the beginning until the last client is closed.
+    pub duration: Duration,
+}
+
 impl BrokerSettings {
     /// Settings with the stock server's defaults for everything but the names.
     pub fn new(server_name: impl Into<String>, server_id: impl Into<String>) -> Self {
@@ -59,6 +72,8 @@ impl BrokerSettings {
             max_connections: 65_536,
             auth_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(120),
+            pings_unanswered_max: super::bounds::PINGS_UNANSWERED_MAX,
+            max_control_line: super::bounds::CONTROL_LINE_MAX,
             max_pending: super::bounds::PENDING_BYTES_MAX,
             account_memory_max: super::bounds::ACCOUNT_BYTES_MAX,
             node_memory_max: machine_memory() / super::bounds::NODE_MEMORY_PART,

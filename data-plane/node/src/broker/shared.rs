@@ -2,12 +2,13 @@
 //! but the activity hint.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
 use tollway_claims::PublicKey;
 use tollway_wire::Info;
 
@@ -21,7 +22,7 @@ use super::memory::{Memory, NodeMemory};
 use super::meters::Meters;
 use super::outbound::Outbound;
 use super::refusals::RefusalLog;
-use super::settings::{BrokerSettings, PROTOCOL_VERSION};
+use super::settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 use super::stats::Counters;
 use super::users::hashing::Hashing;
 use crate::transport::Crowd;
@@ -44,6 +45,9 @@ pub(crate) struct Shared {
     pub(crate) known_users: KnownUsers,
     pub(crate) activity: Activity,
     pub(crate) lame_duck: AtomicBool,
+    /// Nobody new is let in, and those who are there go one by one, in this way.
+    pub(crate) leaving: CancellationToken,
+    pub(crate) leaving_how: OnceLock<Leaving>,
     /// Connections before their first operation, with TLS or a websocket to open.
     pub(crate) crowd: Arc<Crowd>,
     next_id: AtomicU64,
@@ -70,6 +74,8 @@ impl Shared {
             known_users: KnownUsers::default(),
             activity: Activity::new(),
             lame_duck: AtomicBool::new(false),
+            leaving: CancellationToken::new(),
+            leaving_how: OnceLock::new(),
             crowd: Arc::new(Crowd::new(HANDSHAKES_MAX)),
             next_id: AtomicU64::new(1),
             desk: Arc::new(Desk::new()),

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::about::{About, memory_bytes};
 use super::written::{nanoseconds, time, uptime};
-use crate::broker::bounds::{CONTROL_LINE_MAX, PINGS_UNANSWERED_MAX};
 use crate::broker::{Broker, PROTOCOL_VERSION};
 
 /// The page. Fields about what a node has not are left out, but for objects and numbers that tools
@@ -112,13 +111,13 @@ impl Varz {
             auth_required,
             max_connections: settings.max_connections,
             ping_interval: nanoseconds(settings.ping_interval),
-            ping_max: PINGS_UNANSWERED_MAX,
+            ping_max: settings.pings_unanswered_max,
             http_host: about.host.clone(),
             http_port: about.port,
             http_base_path: about.base_path.clone(),
             https_port: 0,
             auth_timeout: settings.auth_timeout.as_secs_f64(),
-            max_control_line: CONTROL_LINE_MAX,
+            max_control_line: settings.max_control_line,
             max_payload: settings.max_payload,
             max_pending: settings.max_pending,
             cluster: Empty {},

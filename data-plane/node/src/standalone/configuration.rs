@@ -11,7 +11,8 @@ use super::logins::{self, InvalidLogins};
 use super::not_offered;
 use super::surroundings::{Machine, read};
 use super::transports::{self, InvalidTransport, LoadedTls, Websocket};
-use crate::broker::{Authority, BrokerSettings, ConfiguredAccount};
+use crate::broker::bounds::CONTROL_LINE_CEILING;
+use crate::broker::{Authority, BrokerSettings, ConfiguredAccount, Leaving};
 
 /// Everything that a node of its own is told.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Configuration {
     pub(super) pid_file: Option<String>,
     pub(super) ports_file_dir: Option<String>,
     pub(super) limits: Limits,
+    /// How it goes when it is told to leave.
+    pub(super) leaving: Leaving,
     /// The file's digest, as `-t` prints it; empty without a file.
     pub(super) digest: String,
     pub(super) tags: Vec<String>,
@@ -67,7 +70,9 @@ pub(super) struct Limits {
     max_payload: Option<usize>,
     max_pending: Option<usize>,
     max_subscription_tokens: Option<usize>,
+    max_control_line: Option<usize>,
     ping_interval: Option<Duration>,
+    ping_max: Option<u32>,
     write_deadline: Option<Duration>,
     auth_timeout: Option<Duration>,
     /// One account has the node for itself.
@@ -168,6 +173,7 @@ impl Configuration {
             pid_file: text(&flags.pid_file, &file.pid_file),
             ports_file_dir: text(&flags.ports_file_dir, &file.ports_file_dir),
             limits: Limits::of(&file, logins.accounts.len()),
+            leaving: leaving(&file),
             accounts: logins.accounts,
             digest: file.digest,
             tags: file.server_tags,
@@ -239,7 +245,11 @@ impl Limits {
                 .map(|payload| size(u64::from(payload.value))),
             max_pending: limits.max_pending.as_ref().map(|pending| size(pending.value)),
             max_subscription_tokens: limits.max_subscription_tokens.map(usize::from),
+            max_control_line: limits
+                .max_control_line
+                .map(|bytes| size(u64::from(bytes)).min(CONTROL_LINE_CEILING)),
             ping_interval: limits.ping_interval,
+            ping_max: limits.ping_max,
             write_deadline: limits.write_deadline,
             auth_timeout: file.authorization.as_ref().and_then(|block| block.timeout),
             // The global account and that of the system are always there.
@@ -260,7 +270,9 @@ impl Limits {
             &mut settings.max_subscription_tokens,
             self.max_subscription_tokens,
         );
+        set(&mut settings.max_control_line, self.max_control_line);
         set(&mut settings.ping_interval, self.ping_interval);
+        set(&mut settings.pings_unanswered_max, self.ping_max);
         set(&mut settings.write_deadline, self.write_deadline);
         set(&mut settings.auth_timeout, self.auth_timeout);
         if self.single_account {
@@ -291,6 +303,16 @@ fn read_file(path: &str) -> Result<ServerConfig, ConfigurationError> {
     })?;
     let tree = Tree::parse(path, &bytes, &mut Machine)?;
     Ok(ServerConfig::from_tree(&tree)?)
+}
+
+/// As long as a stock server takes, when nothing is said.
+fn leaving(file: &ServerConfig) -> Leaving {
+    let grace = file.limits.lame_duck_grace_period.as_ref();
+    let duration = file.limits.lame_duck_duration;
+    Leaving {
+        grace: grace.map_or(Duration::from_secs(10), |grace| grace.value),
+        duration: duration.unwrap_or(Duration::from_secs(120)),
+    }
 }
 
 fn host_of(listen: &tollway_conf::Listen) -> Option<String> {

@@ -6,6 +6,7 @@
 use tollway_conf::{Located, Position, ServerConfig, WriteTimeout};
 
 use super::flags::Flags;
+use crate::broker::bounds::CONTROL_LINE_CEILING;
 
 /// Sentences about what makes a configuration impossible here.
 pub(super) fn refused(flags: &Flags, file: &ServerConfig) -> Vec<String> {
@@ -62,16 +63,19 @@ pub(super) fn passed_over(flags: &Flags, file: &ServerConfig) -> Vec<String> {
         );
     }
     let limits = &file.limits;
+    if limits
+        .max_control_line
+        .is_some_and(|bytes| bytes as usize > CONTROL_LINE_CEILING)
+    {
+        told.push(format!(
+            "max_control_line: at most {CONTROL_LINE_CEILING} are taken"
+        ));
+    }
     let mut unused = |said: bool, option: &str| {
         if said {
             told.push(format!("{option} is passed over: it cannot be set yet"));
         }
     };
-    unused(
-        limits.max_control_line.is_some_and(|bytes| bytes != 4096),
-        "max_control_line",
-    );
-    unused(limits.ping_max.is_some_and(|pings| pings != 2), "ping_max");
     unused(limits.max_closed_clients.is_some(), "max_closed_clients");
     unused(
         limits.write_timeout == Some(WriteTimeout::Retry),
@@ -81,8 +85,6 @@ pub(super) fn passed_over(flags: &Flags, file: &ServerConfig) -> Vec<String> {
         limits.no_fast_producer_stall == Some(true),
         "no_fast_producer_stall",
     );
-    unused(limits.lame_duck_duration.is_some(), "lame_duck_duration");
-    unused(limits.lame_duck_grace_period.is_some(), "lame_duck_grace_period");
     unused(
         file.logging.file_size_limit.is_some_and(|bytes| bytes > 0),
         "logfile_size_limit",

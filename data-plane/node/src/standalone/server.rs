@@ -158,10 +158,18 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
         );
     }
 
-    running.until_told(&mut signals).await;
+    let mut serving = serving;
+    let served = tokio::select! {
+        // After it was told to leave, when the last client has gone.
+        served = &mut serving => Some(served),
+        () = running.until_told(&mut signals) => None,
+    };
     tracing::info!("Initiating Shutdown...");
     stop.cancel();
-    let served = serving.await;
+    let served = match served {
+        Some(served) => served,
+        None => serving.await,
+    };
     drop(ports_file);
     tracing::info!("Server Exiting..");
     served.map_err(StandaloneError::Broker)
@@ -256,7 +264,7 @@ impl Running {
                 }
                 Told::LameDuck => {
                     tracing::info!("Entering lame duck mode, stop accepting new clients");
-                    return;
+                    self.broker.leave(self.configuration.leaving);
                 }
                 Told::Reload => {
                     tracing::info!("Trapped \"hangup\" signal");

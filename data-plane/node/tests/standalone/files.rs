@@ -102,3 +102,36 @@ fn another_process_tells_it_to_reload_and_to_end() {
         );
     }
 }
+
+#[test]
+fn a_node_that_leaves_lets_nobody_in_and_ends_when_the_last_client_is_gone() {
+    let mut node = Node::start("debug: false", &[]);
+    let mut client = node.dial();
+    client.connect(serde_json::json!({}));
+    client.introduced();
+    node.signal(Signal::USR2);
+    let line = client.until("\r\n");
+    assert!(
+        line.starts_with("INFO ") && line.contains("\"ldm\":true"),
+        "{line}"
+    );
+    assert!(std::net::TcpStream::connect(node.clients).is_err());
+    // The ones who are there are served as long as they stay.
+    client.send("SUB a 1\r\nPUB a 2\r\nhi\r\n");
+    assert_eq!(client.sync(), "MSG a 1 2\r\nhi\r\n");
+    drop(client);
+    assert_eq!(node.stop_was_clean(), Some(0));
+    assert!(node.log().contains("Server Exiting.."));
+}
+
+#[test]
+fn sizes_and_pings_of_the_file_count() {
+    let node = Node::start("max_control_line: 64\nping_interval: \"1s\"\nping_max: 1", &[]);
+    let mut client = node.dial();
+    client.send(&format!("SUB {} 1\r\n", "a".repeat(80)));
+    assert_eq!(client.rest(), "-ERR 'maximum control line exceeded'\r\n");
+    let mut silent = node.dial();
+    silent.connect(serde_json::json!({}));
+    silent.introduced();
+    assert_eq!(silent.rest(), "PING\r\n-ERR 'Stale Connection'\r\n");
+}
