@@ -5,6 +5,7 @@ mod delivery;
 mod exchange;
 mod fairness;
 mod internal;
+mod isolation;
 mod login;
 mod malformed;
 mod mappings;

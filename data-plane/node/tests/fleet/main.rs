@@ -4,6 +4,7 @@
 mod client;
 mod configuration;
 mod control_plane;
+mod crossing;
 mod crowd;
 mod enrolment;
 mod node;

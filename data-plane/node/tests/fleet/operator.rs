@@ -1,8 +1,8 @@
 //! The operator's keys and what they sign.
 
 use tollway_claims::{
-    AccountClaims, EpochClaims, KeyKind, Limit, OperatorClaims, PublicKey, Signer, StatementClaims,
-    TollwayClaim, TollwayLimits, UserClaims,
+    AccountClaims, EpochClaims, Export, Import, KeyKind, Limit, OperatorClaims, PublicKey, Signer,
+    StatementClaims, TollwayClaim, TollwayLimits, UserClaims,
 };
 use tollway_node::unix_clock::unix_now;
 use tollway_proto::fleet::AccountDocument;
@@ -50,6 +50,8 @@ pub(crate) struct Account {
     pub(crate) connections: Limit,
     pub(crate) suspended: Option<String>,
     pub(crate) revoked: Vec<(PublicKey, i64)>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) imports: Vec<Import>,
 }
 
 impl Account {
@@ -60,6 +62,8 @@ impl Account {
             connections: Limit::Unlimited,
             suspended: None,
             revoked: Vec::new(),
+            exports: Vec::new(),
+            imports: Vec::new(),
         }
     }
 
@@ -79,6 +83,8 @@ impl Account {
             subscriptions: Limit::Unlimited,
         };
         claims.tollway = Some(TollwayClaim::new(self.version, limits));
+        claims.exports.clone_from(&self.exports);
+        claims.imports.clone_from(&self.imports);
         for (user, until) in &self.revoked {
             claims.revocations.revoke(*user, *until);
         }
