@@ -12,7 +12,7 @@ mod mappings;
 mod memory;
 mod permissions;
 mod protocol;
+mod rates;
 mod slow;
 mod support;
-mod rates;
 mod turmoil;

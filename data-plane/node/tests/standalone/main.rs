@@ -1,5 +1,6 @@
 //! A node of its own, as a program: started with flags and a file, talked to over its port.
 
+mod advisories;
 mod client;
 mod files;
 mod flags;
