@@ -68,7 +68,7 @@ pub struct PoolStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nobody answered, or the answer was no.
-    #[error("cannot connect to the database at {place}")]
+    #[error("cannot connect to the database of DATABASE_URL at {place}")]
     Unavailable {
         /// Host and port, or the folder of the socket.
         place: String,

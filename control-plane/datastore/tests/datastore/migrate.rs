@@ -299,13 +299,13 @@ async fn a_database_that_is_not_there_is_unavailable_and_a_bad_url_keeps_its_pas
     let said = |error: ConnectError| format!("{error}: {}", error.source().unwrap());
     assert_eq!(
         said(error),
-        "cannot connect to the database at /nonexistent/.s.PGSQL.5432: there is no such socket"
+        "cannot connect to the database of DATABASE_URL at /nonexistent/.s.PGSQL.5432: there is no such socket"
     );
     // A port of root's, where no test listens.
     let options = DatastoreOptions::from_url("postgres://user:hunter2@127.0.0.1:1/nothing").unwrap();
     assert_eq!(
         said(Datastore::connect(&options).await.unwrap_err()),
-        "cannot connect to the database at 127.0.0.1:1: connection refused"
+        "cannot connect to the database of DATABASE_URL at 127.0.0.1:1: connection refused"
     );
     let database = testing::empty_database().await;
     let url = database.url().replace("user=tollway_owner", "user=nobody");
