@@ -312,6 +312,9 @@ impl UserList {
         let wrong = refusal("wrong_credentials", "no such user, or another password");
         let shown = shown.as_deref().unwrap_or_default();
         let candidate = user.and_then(|user| Some((user, password_of(user)?)));
+        if candidate.is_none() {
+            Password::look_at_none(shown);
+        }
         match candidate {
             Some((user, password)) if password.cost().is_none() && password.is(shown) => {
                 return admissible(user, connection_type).map(Identified::As);
@@ -449,5 +452,122 @@ fn refusal(rule: &'static str, reason: impl Into<String>) -> Refusal {
         rule,
         reason: reason.into(),
         account: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollway_claims::KeyKind;
+
+    use super::*;
+
+    const HASH: &str = "$2a$04$BfCYU27teG8XpWNPIHtkmOtMq2jUHT.GmowBQfIrXEAkk1kP2bJLW"; // of "pw"
+
+    fn account(number: u8) -> PublicKey {
+        PublicKey::from_bytes(KeyKind::Account, [number; 32])
+    }
+
+    fn named(name: &str, password: &str) -> ListedUser {
+        ListedUser {
+            proof: ListedProof::Password {
+                name: name.to_owned(),
+                password: Zeroizing::new(password.to_owned()),
+            },
+            account: account(1),
+            permissions: Permissions::default(),
+            connection_types: Vec::new(),
+            proxy_required: false,
+        }
+    }
+
+    fn list(users: Vec<ListedUser>) -> UserList {
+        UserList::new(users, Nobody::Refused, None).unwrap()
+    }
+
+    fn shows(user: &str, pass: &str) -> ConnectOptions {
+        ConnectOptions {
+            user: Some(user.to_owned()),
+            pass: Some(pass.to_owned()),
+            ..ConnectOptions::default()
+        }
+    }
+
+    /// What is known at once, and what a check says in the end.
+    fn identify(list: &UserList, options: &ConnectOptions) -> (bool, Option<String>) {
+        let identified = list.identify(options, "", ConnectionType::Standard, Mapping::No);
+        let (at_once, outcome) = match identified {
+            Ok(Identified::As(user)) => (true, Ok(user)),
+            Ok(Identified::When(question)) => (false, question.answer()),
+            Err(refusal) => (true, Err(refusal)),
+        };
+        (at_once, outcome.ok().and_then(|user| user.name()))
+    }
+
+    #[test]
+    fn plain_passwords_are_known_at_once_while_nobody_has_a_hash() {
+        let list = list(vec![named("a", "x")]);
+        assert_eq!(identify(&list, &shows("a", "x")), (true, Some("a".into())));
+        for wrong in [shows("a", "y"), shows("b", "x"), ConnectOptions::default()] {
+            assert_eq!(identify(&list, &wrong), (true, None));
+        }
+    }
+
+    /// The time of a refusal must not tell who exists, nor who has a hash.
+    #[test]
+    fn every_refusal_costs_a_check_as_soon_as_one_password_is_a_hash() {
+        let mut only_websockets = named("websockets", HASH);
+        only_websockets.connection_types = vec![ConnectionType::Websocket];
+        let list = list(vec![named("plain", "x"), named("hashed", HASH), only_websockets]);
+        assert_eq!(
+            identify(&list, &shows("plain", "x")),
+            (true, Some("plain".into()))
+        );
+        assert_eq!(
+            identify(&list, &shows("hashed", "pw")),
+            (false, Some("hashed".into()))
+        );
+        for wrong in [
+            shows("plain", "y"),
+            shows("hashed", "y"),
+            shows("websockets", "pw"),
+            shows("nobody", "y"),
+            shows("nobody", "pw"),
+        ] {
+            assert_eq!(identify(&list, &wrong), (false, None), "{:?}", wrong.user);
+        }
+        // Somebody who shows nothing learns nothing.
+        assert_eq!(identify(&list, &ConnectOptions::default()), (true, None));
+    }
+
+    #[test]
+    fn another_list_knows_who_came_with_the_same() {
+        let listed = |user: &Arc<User>| match &user.origin {
+            Origin::Listed(listed) => listed.clone(),
+            Origin::Signed(_) => unreachable!("a list has listed users"),
+        };
+        let before = list(vec![named("a", "x"), named("h", HASH)]);
+        let (a, h) = (listed(&before.named["a"]), listed(&before.named["h"]));
+        let same = list(vec![named("a", "x"), named("h", HASH)]);
+        assert!(same.again(&a).is_some() && same.again(&h).is_some());
+        let others = list(vec![named("a", "y"), named("g", HASH)]);
+        assert!(others.again(&a).is_none() && others.again(&h).is_none());
+
+        // Who shows nothing stays while that is enough.
+        let nobody = UserList::new(vec![named("a", "x")], Nobody::Is("a".into()), None).unwrap();
+        let silent = listed(nobody.nobody.as_ref().unwrap());
+        assert!(nobody.again(&silent).is_some());
+        assert!(same.again(&silent).is_none());
+        let everybody = UserList::new(Vec::new(), Nobody::Everybody(account(9)), None).unwrap();
+        assert!(everybody.again(&silent).is_some() && everybody.again(&a).is_some());
+        assert!(
+            same.again(&listed(everybody.everybody.as_ref().unwrap()))
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_list_that_names_a_stranger_for_everybody_is_refused() {
+        let error = UserList::new(vec![named("a", "x")], Nobody::Is("b".into()), None).unwrap_err();
+        assert!(matches!(error, InvalidUserList::NoSuchUser(name) if name == "b"));
     }
 }
