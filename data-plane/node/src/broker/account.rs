@@ -13,10 +13,12 @@ use tollway_accounts::{AccountLimits, RateBuckets};
 use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey};
 use tollway_subject::{Key, Trie, Walk, WalkEnd};
 
+use super::bounds::LOOK_STEPS_MAX;
 use super::client::{Client, Sink};
 use super::clock;
 use super::close_reason::CloseReason;
 use super::crossing::Crossing;
+use super::denials::Denials;
 use super::memory::Memory;
 use super::meters::Meters;
 use super::open_requests::OpenRequests;
@@ -35,6 +37,8 @@ pub(crate) struct Account {
     pub(crate) memory: Arc<Memory>,
     /// What its clients may send and receive, all together.
     pub(crate) buckets: RateBuckets,
+    /// What its clients were refused lately.
+    pub(crate) denials: Denials,
     /// What it asks others and others have not answered.
     pub(crate) requests: OpenRequests,
     served: ArcSwap<Served>,
@@ -135,6 +139,15 @@ pub(crate) enum EnterError {
     UserTooManyConnections,
 }
 
+/// Why there can be no more subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// The account, or its connection, has as many as it may have.
+    Limit,
+    /// The account, or the node, holds as much as it may hold for good.
+    Memory,
+}
+
 impl Account {
     pub(crate) fn new(
         key: PublicKey,
@@ -159,6 +172,7 @@ impl Account {
             meters,
             memory,
             buckets: RateBuckets::new(&served.limits.rates),
+            denials: Denials::default(),
             requests,
             served: ArcSwap::from_pointee(served),
             crossing: ArcSwap::new(crossing),
@@ -271,19 +285,37 @@ impl Account {
         self.interest.read().subscriptions
     }
 
-    /// Adds a subscription. False when the account or the connection has as
-    /// many as it may have.
-    pub(crate) fn subscribe(&self, subscription: &Arc<Subscription>, connection_max: Limit) -> bool {
+    /// Whether anybody asked for what the node tells on a subject: who subscribed to all there is, or
+    /// to `*.>`, did not mean that. A look is all that it takes; what that does not decide counts as yes.
+    pub(crate) fn listens(&self, subject: &[u8]) -> bool {
+        let first = subject.iter().position(|&byte| byte == b'.').unwrap_or(0);
+        let (mut walk, mut steps, mut found) = (Walk::new(), LOOK_STEPS_MAX, false);
+        let (end, _) = self.look(&mut walk, subject, &mut steps, &mut |subscription| {
+            found = subscription.filter.as_bytes().starts_with(&subject[..first]);
+            match found {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        found || end == WalkEnd::Paused || !self.crossing.load().streams(subject).is_empty()
+    }
+
+    /// Adds a subscription.
+    pub(crate) fn subscribe(
+        &self,
+        subscription: &Arc<Subscription>,
+        connection_max: Limit,
+    ) -> Result<(), NoRoom> {
         let client = &subscription.client;
         let mut interest = self.interest.write();
         if client.is_metered() {
             let own = client.subscriptions.load(Ordering::Relaxed) + 1;
             let total_max = self.served.load().limits.subscriptions;
             if !self.memory.has_room_to_keep() {
-                return false;
+                return Err(NoRoom::Memory);
             }
             if !connection_max.allows(own) || !total_max.allows(interest.subscriptions + 1) {
-                return false;
+                return Err(NoRoom::Limit);
             }
             interest.subscriptions += 1;
         }
@@ -296,7 +328,7 @@ impl Account {
         self.memory
             .keep(before, interest.trie.bytes() + subscription.bytes());
         self.generation.fetch_add(1, Ordering::Release);
-        true
+        Ok(())
     }
 
     /// Removes a subscription. False when it was over already.

@@ -103,6 +103,9 @@ pub const REFUSING_READ_MAX: usize = 16 * 1024;
 /// rates.
 pub const ACKNOWLEDGEMENT_BYTES_MAX: usize = 512;
 
+/// Characters of a subject, a name or a reason in an event of an account.
+pub const EVENT_TEXT_MAX: usize = 256;
+
 /// Users of one account that are not connected and whose rates are remembered.
 pub const IDLE_SHARES_MAX: usize = 4096;
 

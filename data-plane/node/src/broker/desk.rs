@@ -69,6 +69,11 @@ impl Desk {
         let _ = self.measurements.try_send(measured.end(outcome));
     }
 
+    /// Publishes something in an account, as the node. When more is waiting than can be told, this is not.
+    pub(crate) fn publish(&self, measurement: Measurement) {
+        let _ = self.measurements.try_send(measurement);
+    }
+
     /// Closes what is over. True when there is more to come by for.
     fn expire(&self, now: Instant) -> bool {
         let mut watched = std::mem::take(&mut *self.watched.lock());

@@ -206,14 +206,14 @@ fn canonical(name: &str) -> String {
         .collect()
 }
 
-fn id() -> String {
+pub(crate) fn id() -> String {
     let mut bytes = [0; 16];
     // Without a random source ids repeat, and nothing depends on them.
     let _ = getrandom::fill(&mut bytes);
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-fn rfc3339(at: OffsetDateTime) -> String {
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).expect("this century has that form")
 }
 

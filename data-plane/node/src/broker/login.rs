@@ -1,5 +1,6 @@
 //! From the words of CONNECT to a client of an account.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tollway_claims::{ConnectionFacts, Proof, PublicKey, SignedUser, authenticate, authenticate_known};
@@ -65,6 +66,28 @@ pub(crate) enum LoginError {
 }
 
 impl LoginError {
+    /// Who was refused, and the rule that decided.
+    pub(crate) fn refusal(&self) -> Cow<'_, Refusal> {
+        let (rule, reason, account) = match self {
+            Self::Refused(refusal) => return Cow::Borrowed(refusal),
+            Self::TooManyConnections(account) => (
+                "account_connections",
+                "the account has as many connections as it may have",
+                account,
+            ),
+            Self::UserTooManyConnections(account) => (
+                "user_connections",
+                "the user has as many connections as it may have",
+                account,
+            ),
+        };
+        Cow::Owned(Refusal {
+            rule,
+            reason: reason.to_owned(),
+            account: Some(*account),
+        })
+    }
+
     /// What the client hears: never the reason of a refusal.
     pub(crate) fn told(&self) -> ProtocolError {
         match self {

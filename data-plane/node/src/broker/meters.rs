@@ -1,9 +1,12 @@
 //! The counters of one account.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tollway_accounts::MeterTotals;
+
+use super::denials::Denied;
 
 /// Counts what an account's clients send and get. Publishers add to it once per
 /// chunk, not once per message.
@@ -16,8 +19,8 @@ pub(crate) struct Meters {
     connections_opened: AtomicU64,
     /// How long connections read nothing because of a rate, all of them together.
     throttled_nanos: AtomicU64,
-    /// Messages refused because of a rate.
-    refused_by_rate: AtomicU64,
+    /// By kind.
+    refusals: [AtomicU64; Denied::ALL.len()],
 }
 
 /// Messages and their bytes (subject, reply, headers and payload), not yet in the meters.
@@ -74,12 +77,17 @@ impl Meters {
         Duration::from_nanos(self.throttled_nanos.load(Relaxed))
     }
 
-    pub(crate) fn add_refused_by_rate(&self) {
-        self.refused_by_rate.fetch_add(1, Relaxed);
+    pub(crate) fn add_refusal(&self, kind: Denied) {
+        self.refusals[kind as usize].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn refused_by_rate(&self) -> u64 {
-        self.refused_by_rate.load(Relaxed)
+    /// How often something was refused, by the kinds that happened.
+    pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        let counts = Denied::ALL.iter().zip(&self.refusals);
+        counts
+            .map(|(kind, count)| (kind.word(), count.load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 
     pub(crate) fn totals(&self) -> MeterTotals {

@@ -36,6 +36,7 @@ mod clock;
 mod close_reason;
 mod connection;
 mod crossing;
+mod denials;
 mod desk;
 mod exchange;
 mod inbox;
@@ -69,6 +70,7 @@ mod user;
 mod users;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,12 +113,12 @@ pub struct ConfiguredAccount {
 }
 
 /// What kept the clients of an account from doing more, since the node started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restraint {
     /// How long its connections read nothing because of a rate, all of them together.
     pub throttled: Duration,
-    /// Messages that were refused because of a rate.
-    pub refused_by_rate: u64,
+    /// How often something was refused, by kind (a stable word, such as `publish.rate`).
+    pub refusals: BTreeMap<&'static str, u64>,
 }
 
 /// The broker of one node. Clones are the same broker.
@@ -270,7 +272,7 @@ impl Broker {
         for (account, meters) in self.0.meters.lock().iter() {
             let restraint = Restraint {
                 throttled: meters.throttled(),
-                refused_by_rate: meters.refused_by_rate(),
+                refusals: meters.refusals(),
             };
             visit(*account, restraint);
         }

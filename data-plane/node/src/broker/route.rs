@@ -15,7 +15,7 @@ mod passage;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tollway_subject::{Walk, WalkEnd, is_literal_subject};
 use tollway_wire::{Message, ProtocolError, encoder};
@@ -25,6 +25,7 @@ use super::account::Account;
 use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX, STEP_BYTES, WHOLE_STEPS_MAX};
 use super::client::{Client, Sink};
 use super::crossing::Crossing;
+use super::denials::EVENT_PREFIX;
 use super::meters::Tally;
 use super::staging::{Outgoing, Side, Staging};
 use super::subscription::{Allowance, Subscription};
@@ -41,7 +42,8 @@ pub(crate) struct Publisher {
     /// The message that the turn before did not come to the end of.
     underway: Option<Underway>,
     /// What the account renames, and what leaves it, as of this generation.
-    crossing: Arc<Crossing>,
+    /// Weak: an idle client must not keep what was replaced since.
+    crossing: Weak<Crossing>,
     crossing_generation: u64,
     /// There is something to look up in it.
     crosses: bool,
@@ -113,7 +115,7 @@ enum Reach {
 }
 
 /// Subjects that only servers may publish to.
-const RESERVED_SUBJECTS: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$NRG."];
+pub(crate) const RESERVED_SUBJECTS: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$NRG."];
 /// Replies that would be taken for those of a service import, an acknowledgement, or a gateway.
 const RESERVED_REPLIES: [&[u8]; 4] = [b"_R_.", b"$JS.ACK.", b"_GR_.", b"$GR."];
 
@@ -125,7 +127,7 @@ impl Publisher {
             memo: Memo::new(client.account.clone(), Reach::Home),
             accepted: Tally::default(),
             underway: None,
-            crossing: Arc::default(),
+            crossing: Weak::new(),
             crossing_generation: 0,
             crosses: false,
             passage: None,
@@ -345,7 +347,8 @@ impl Publisher {
 
     /// Whether the rules allow it (true), or only leave to answer (false).
     fn check_subject(&self, subject: &[u8]) -> Result<bool, ProtocolError> {
-        let reserved = RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix));
+        let of_node = subject.starts_with(EVENT_PREFIX) && self.client.is_metered();
+        let reserved = of_node || RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix));
         if !reserved && self.user.permissions.may_publish(subject).is_allowed() {
             return Ok(true);
         }

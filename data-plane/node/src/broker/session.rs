@@ -10,15 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use time::OffsetDateTime;
 use tollway_accounts::AccountLimits;
-use tollway_claims::{ConnectionFacts, ConnectionType, Limit, Proof, PublicKey};
+use tollway_claims::{
+    ConnectionFacts, ConnectionType, DecidingRule, Decision, Limit, Proof, PublicKey, SignedUser,
+};
 use tollway_subject::FilterBuf;
-use tollway_wire::{ConnectOptions, DecoderSettings, Info, Message, Op, ProtocolError, encoder};
+use tollway_wire::{ConnectOptions, DecodeError, DecoderSettings, Info, Message, Op, ProtocolError, encoder};
 
+use super::account::NoRoom;
 use super::bounds::{ACKNOWLEDGEMENT_BYTES_MAX, LEAVE_STEPS_MAX, LOGIN_STEPS, SUBSCRIBE_STEPS};
 use super::card::Holder;
 use super::client::Client;
 use super::close_reason::CloseReason;
+use super::denials::{
+    self, Denial, Denied, DeniedClient, DeniedUser, EVENT_PREFIX, shortened, shortened_bytes,
+};
 use super::introduction::Introduction;
 use super::leaving::Leaving;
 use super::login::{Asked, Attempt, LogIn, LoginError, log_in};
@@ -26,7 +33,7 @@ use super::meters::Tally;
 use super::outbound::Outbound;
 use super::recheck::{Recheck, Subscriptions};
 use super::refusals::Refusal;
-use super::route::{Published, Publisher, metered_bytes};
+use super::route::{Published, Publisher, RESERVED_SUBJECTS, metered_bytes};
 use super::shared::{Shared, unix_now};
 use super::staging::Staging;
 use super::subscription::Subscription;
@@ -198,14 +205,22 @@ impl Session {
             Op::Publish(message) => match login.publish(&message, staging) {
                 Ok(Published::Delivered(_)) => {}
                 Ok(Published::Unfinished) => return ControlFlow::Continue(Progress::Unfinished),
-                Err(refused) => self.tell(&refused, staging),
+                Err((kind, refused)) => {
+                    self.deny(kind, &refused, None);
+                    self.tell(&refused, staging);
+                }
             },
             Op::Subscribe { filter, queue, sid } => {
                 staging.spend(SUBSCRIBE_STEPS);
                 let tokens_max = self.shared.settings.max_subscription_tokens;
                 match login.subscribe(filter, queue, sid, tokens_max, staging) {
                     Ok(()) => self.confirm(staging),
-                    Err(refused) => self.tell(&refused, staging),
+                    Err((kind, refused)) => {
+                        if let Some(kind) = kind {
+                            self.deny(kind, &refused, Some((filter, queue)));
+                        }
+                        self.tell(&refused, staging);
+                    }
                 }
             }
             Op::Unsubscribe { sid, max } => {
@@ -417,9 +432,20 @@ impl Session {
             let refusals = &self.shared.refusals;
             refusals.record_fault(self.introduction.client_ip, account, &reason.text());
         }
+        match reason {
+            CloseReason::Protocol(DecodeError::PayloadExceeded { limit, .. }) => {
+                let rule = format!("limit payload {limit}");
+                self.deny_with(Denied::PublishPayload, rule, reason.text());
+            }
+            CloseReason::AccountMemory => {
+                let rule = format!("limit account memory {}", self.shared.settings.account_memory_max);
+                self.deny_with(Denied::ReceiveMemory, rule, reason.text());
+            }
+            _ => {}
+        }
         let rule = match reason {
             CloseReason::Told(ProtocolError::AuthenticationTimeout) => "timeout",
-            CloseReason::Protocol(tollway_wire::DecodeError::ConnectExpected) => "connect_expected",
+            CloseReason::Protocol(DecodeError::ConnectExpected) => "connect_expected",
             _ => return,
         };
         self.refuse(&Refusal {
@@ -495,19 +521,8 @@ impl Session {
                 return ControlFlow::Continue(Progress::Unfinished);
             }
             Err(error) => {
-                match &error {
-                    LoginError::Refused(refusal) => self.refuse(refusal),
-                    LoginError::TooManyConnections(account) => self.refuse(&Refusal {
-                        rule: "account_connections",
-                        reason: "the account has as many connections as it may have".into(),
-                        account: Some(*account),
-                    }),
-                    LoginError::UserTooManyConnections(account) => self.refuse(&Refusal {
-                        rule: "user_connections",
-                        reason: "the user has as many connections as it may have".into(),
-                        account: Some(*account),
-                    }),
-                }
+                self.refuse(&error.refusal());
+                self.deny_login(&error);
                 return ControlFlow::Break(CloseReason::Told(error.told()));
             }
         };
@@ -610,6 +625,104 @@ impl Session {
         staging.control(&self.outbound, |out| encoder::error(out, error));
     }
 
+    /// Counts what a client of an account is refused, and tells the account why.
+    fn deny(&self, kind: Denied, refused: &ProtocolError, subscribes: Option<(&[u8], Option<&[u8]>)>) {
+        let Some(login) = &self.login else { return };
+        denials::deny(&self.shared, &login.client.account, kind, || {
+            let subject = match (refused, subscribes) {
+                (_, Some((filter, _))) => Some(filter),
+                (ProtocolError::PublishViolation { subject }, None) => Some(&subject[..]),
+                (ProtocolError::PublishReplyViolation { reply }, None) => Some(&reply[..]),
+                _ => None,
+            };
+            let queue = subscribes.and_then(|(_, queue)| queue);
+            Denial {
+                subject: subject.map(shortened_bytes),
+                queue: queue.map(shortened_bytes),
+                ..self.denial(login.rule(kind, refused, &self.shared), None)
+            }
+        });
+    }
+
+    /// The same, when the connection ends for it.
+    fn deny_with(&self, kind: Denied, rule: String, reason: String) {
+        if let Some(login) = &self.login {
+            let describe = || self.denial(rule, Some(reason));
+            denials::deny(&self.shared, &login.client.account, kind, describe);
+        }
+    }
+
+    /// The same, of who was not let in, if it named an account that is served here.
+    fn deny_login(&self, error: &LoginError) {
+        let refusal = error.refusal();
+        let Some(account) = refusal.account.and_then(|key| self.shared.account(&key)) else {
+            return;
+        };
+        let kind = match error {
+            LoginError::Refused(_) => Denied::ConnectAuthorization,
+            LoginError::TooManyConnections(_) => Denied::ConnectConnections,
+            LoginError::UserTooManyConnections(_) => Denied::ConnectUserConnections,
+        };
+        denials::deny(&self.shared, &account, kind, || {
+            let served = account.served();
+            // It was read before, and is read again only for what is told.
+            let shown = self
+                .options
+                .jwt
+                .as_deref()
+                .and_then(|jwt| SignedUser::decode(jwt).ok());
+            let of_issuer = |user: &SignedUser| served.claims().user_share(&user.claims().issuer);
+            let connections = shown.as_ref().and_then(|user| of_issuer(user).connections);
+            let rule = match (kind, connections) {
+                (Denied::ConnectConnections, _) => {
+                    format!("limit account connections {}", number(served.limits.connections))
+                }
+                (Denied::ConnectUserConnections, Some(limit)) => {
+                    format!("limit user connections {}", number(limit))
+                }
+                _ => refusal.rule.to_owned(),
+            };
+            let user = match &shown {
+                Some(user) => DeniedUser {
+                    name: Some(shortened(&user.claims().name)),
+                    key: Some(user.claims().subject.to_string()),
+                    id: user.claims().user.clone(),
+                },
+                None => DeniedUser {
+                    name: self.options.user.as_deref().map(shortened),
+                    key: self.options.nkey.as_deref().map(shortened),
+                    id: None,
+                },
+            };
+            Denial {
+                user,
+                ..self.denial(rule, Some(shortened(&refusal.reason)))
+            }
+        });
+    }
+
+    fn denial(&self, rule: String, reason: Option<String>) -> Denial {
+        let said = |text: &Option<String>| text.as_deref().map(shortened);
+        Denial {
+            at: OffsetDateTime::now_utc(),
+            subject: None,
+            queue: None,
+            rule,
+            reason,
+            user: self
+                .login
+                .as_ref()
+                .map_or_else(DeniedUser::default, |login| (&*login.client.user()).into()),
+            client: DeniedClient {
+                id: self.introduction.client_id,
+                ip: self.introduction.client_ip,
+                name: said(&self.options.name),
+                lang: said(&self.options.lang),
+                version: said(&self.options.version),
+            },
+        }
+    }
+
     fn refuse(&self, refusal: &Refusal) {
         self.shared
             .refusals
@@ -642,21 +755,24 @@ impl Login {
     }
 
     /// Routes one message, unless too much is owed to a rate.
-    fn publish(&mut self, message: &Message<'_>, staging: &mut Staging) -> Result<Published, ProtocolError> {
+    fn publish(
+        &mut self,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) -> Result<Published, (Denied, ProtocolError)> {
+        let denied = |error| (Denied::PublishPermission, error);
         let Some(throttle) = &mut self.throttle else {
-            return self.publisher.publish(message, staging);
+            return self.publisher.publish(message, staging).map_err(denied);
         };
         let bytes = metered_bytes(message);
         let exempt =
             message.subject.starts_with(ACKNOWLEDGEMENT_PREFIX) && bytes <= ACKNOWLEDGEMENT_BYTES_MAX;
         let begins = !self.publisher.is_underway();
         if begins && !exempt && throttle.is_refusing() {
-            throttle.refuse();
-            return Err(ProtocolError::PublishViolation {
-                subject: message.subject.to_vec(),
-            });
+            let subject = message.subject.to_vec();
+            return Err((Denied::PublishRate, ProtocolError::PublishViolation { subject }));
         }
-        let published = self.publisher.publish(message, staging)?;
+        let published = self.publisher.publish(message, staging).map_err(denied)?;
         if begins && exempt {
             throttle.exempt(bytes);
         }
@@ -664,6 +780,61 @@ impl Login {
             staging.spend_message();
         }
         Ok(published)
+    }
+
+    /// What decided that something is refused.
+    fn rule(&self, kind: Denied, refused: &ProtocolError, shared: &Shared) -> String {
+        let user = self.client.user();
+        let deciding = |list: &str, decision: Decision<'_>| match decision {
+            Decision::Denied(DecidingRule::Deny(rule)) => format!("{list}.deny {rule}"),
+            Decision::Denied(DecidingRule::NotAllowed) => format!("not in {list}.allow"),
+            Decision::Denied(DecidingRule::InvalidQueue) => "invalid queue".to_owned(),
+            // The permissions allow it: it is nobody's to use.
+            Decision::Allowed => "reserved".to_owned(),
+        };
+        match (kind, refused) {
+            (Denied::PublishRate, _) => self
+                .throttle
+                .as_ref()
+                .map_or_else(String::new, |throttle| throttle.rule()),
+            (_, ProtocolError::PublishViolation { subject }) => {
+                let reserved = subject.starts_with(EVENT_PREFIX)
+                    || RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix));
+                match reserved {
+                    true => "reserved".to_owned(),
+                    false => deciding("pub", user.permissions.may_publish(subject)),
+                }
+            }
+            (_, ProtocolError::PublishReplyViolation { .. }) => "reserved reply".to_owned(),
+            (_, ProtocolError::SubscriptionViolation { filter, queue, .. }) => {
+                let filter = FilterBuf::new(filter).expect("it was one when it was refused");
+                deciding(
+                    "sub",
+                    user.permissions
+                        .may_subscribe(filter.as_filter(), queue.as_deref()),
+                )
+            }
+            (Denied::SubscribeTokens, _) => {
+                format!(
+                    "limit subscription tokens {}",
+                    shared.settings.max_subscription_tokens
+                )
+            }
+            (Denied::SubscribeMemory, _) => {
+                format!("limit account memory {}", shared.settings.account_memory_max)
+            }
+            _ => {
+                let own = self.client.subscriptions.load(Relaxed) + 1;
+                let total = self.client.account.served().limits.subscriptions;
+                match self.limits.subscriptions.allows(own) {
+                    false => format!(
+                        "limit connection subscriptions {}",
+                        number(self.limits.subscriptions)
+                    ),
+                    true => format!("limit account subscriptions {}", number(total)),
+                }
+            }
+        }
     }
 
     /// The rates, or whom they concern, may be others.
@@ -682,13 +853,14 @@ impl Login {
         sid: &[u8],
         tokens_max: usize,
         staging: &mut Staging,
-    ) -> Result<(), ProtocolError> {
-        let filter = FilterBuf::new(filter).map_err(|_| ProtocolError::InvalidSubject)?;
+    ) -> Result<(), (Option<Denied>, ProtocolError)> {
+        let filter = FilterBuf::new(filter).map_err(|_| (None, ProtocolError::InvalidSubject))?;
         let tokens = filter.as_filter().tokens().count();
         staging.spend(tokens);
         if tokens > tokens_max {
             let filter = filter.as_bytes().to_vec();
-            return Err(ProtocolError::SubscriptionTooManyTokens { filter });
+            let refused = ProtocolError::SubscriptionTooManyTokens { filter };
+            return Err((Some(Denied::SubscribeTokens), refused));
         }
         let user = self.client.user();
         let allowed = user
@@ -697,11 +869,12 @@ impl Login {
             .is_allowed();
         if !allowed || queue == Some(SYSTEM_QUEUE) {
             let (filter, queue) = (filter.as_bytes().to_vec(), queue.map(<[u8]>::to_vec));
-            return Err(ProtocolError::SubscriptionViolation {
+            let refused = ProtocolError::SubscriptionViolation {
                 filter,
                 queue,
                 sid: None,
-            });
+            };
+            return Err((Some(Denied::SubscribePermission), refused));
         }
         self.forget_finished();
         if self
@@ -720,12 +893,13 @@ impl Login {
             self.client.clone(),
             filtered,
         ));
-        if !self
-            .client
-            .account
-            .subscribe(&subscription, self.limits.subscriptions)
-        {
-            return Err(ProtocolError::MaximumSubscriptionsExceeded);
+        let account = &self.client.account;
+        if let Err(no_room) = account.subscribe(&subscription, self.limits.subscriptions) {
+            let kind = match no_room {
+                NoRoom::Limit => Denied::SubscribeSubscriptions,
+                NoRoom::Memory => Denied::SubscribeMemory,
+            };
+            return Err((Some(kind), ProtocolError::MaximumSubscriptionsExceeded));
         }
         self.subscriptions.insert(sid.into(), subscription);
         Ok(())
@@ -781,6 +955,11 @@ impl Limits {
     fn ends(&self) -> Option<i64> {
         [self.user_ends, self.account_ends].into_iter().flatten().min()
     }
+}
+
+/// A limit that was reached.
+fn number(limit: Limit) -> i64 {
+    limit.as_i64()
 }
 
 /// How long to sleep until a point of the calendar.

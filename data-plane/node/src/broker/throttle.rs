@@ -156,12 +156,6 @@ impl Throttle {
         self.note(step, now)
     }
 
-    /// A message is refused.
-    pub(crate) fn refuse(&self) {
-        self.account.meters.add_refused_by_rate();
-        tracing::trace!(account = %self.account.key, rule = self.rule(), "message refused");
-    }
-
     /// Whether messages are refused in this turn.
     pub(crate) fn is_refusing(&self) -> bool {
         self.pace.is_refusing()

@@ -2,6 +2,7 @@
 
 mod changes;
 mod delivery;
+mod events;
 mod exchange;
 mod fairness;
 mod internal;

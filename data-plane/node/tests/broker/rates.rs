@@ -1,5 +1,7 @@
 //! Rates of accounts and of users: first clients are slowed down, then messages are refused.
 
+use std::collections::BTreeMap;
+
 use tollway_claims::{Limit, RateLimit, Rates, Signer, TollwayClaim};
 use tollway_node::broker::Restraint;
 
@@ -86,7 +88,7 @@ async fn messages_beyond_the_rate_come_later_and_all_of_them_in_their_order() {
         sender.sync().await;
         let restraint = restraint(&world, &account);
         assert!(!restraint.throttled.is_zero(), "{rates:?}");
-        assert_eq!(restraint.refused_by_rate, 0, "{rates:?}");
+        assert_eq!(restraint.refusals, BTreeMap::new(), "{rates:?}");
         assert_eq!(world.meters(&account).messages_in, 250);
     }
 }
@@ -127,7 +129,10 @@ async fn what_a_pause_cannot_pay_is_refused_and_the_connection_stays() {
     make_debt(&mut sender).await;
     sender.send("PUB a 1\r\n1\r\nPUB a 1\r\n2\r\nPING\r\n").await;
     sender.expect(format!("{REFUSED}{REFUSED}PONG\r\n")).await;
-    assert_eq!(restraint(&world, &account).refused_by_rate, 2);
+    assert_eq!(
+        restraint(&world, &account).refusals,
+        BTreeMap::from([("publish.rate", 2)])
+    );
     let meters = world.meters(&account);
     assert_eq!((meters.messages_in, meters.bytes_in), (1, 1004), "not billed");
 
@@ -188,7 +193,7 @@ async fn rate_that_is_raised_or_gone_holds_at_once_for_who_is_connected() {
     assert_eq!(sender.info().await["connect_info"], true, "clients hear of it");
     sender.sync().await;
     let mut quiet = restraint(&world, &account);
-    assert_eq!(quiet.refused_by_rate, 0);
+    assert_eq!(quiet.refusals, BTreeMap::new());
 
     claim(&mut account).rates = Rates::UNLIMITED;
     world.apply(&account);
