@@ -86,10 +86,12 @@ impl Connection {
         arrival: Option<Box<Arrival>>,
     ) -> Box<Self> {
         let transport = Arc::new(transport);
+        let forwarded_for = arrival.as_ref().and_then(|arrival| arrival.forwarded_for());
+        let shown = forwarded_for.map_or(peer, |address| SocketAddr::new(address, peer.port()));
         let outbound = Arc::new(Outbound::new(
             introduction.client_id,
             transport.clone(),
-            Card::new(peer),
+            Card::new(shown),
             shared.settings.max_pending,
         ));
         let session = Session::new(shared.clone(), outbound.clone(), introduction, arrival);

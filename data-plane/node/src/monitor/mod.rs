@@ -208,6 +208,11 @@ impl Collector for Monitor {
             "Connections closed because what they sent was not the protocol",
             node.protocol_errors,
         )?;
+        metrics.counter(
+            "handshakes_failed",
+            "Connections that ended in a handshake of TLS or of a websocket",
+            node.handshakes_failed,
+        )?;
         metrics.counters(
             "auth_failures",
             "Refused CONNECTs by deciding rule",

@@ -4,6 +4,7 @@
 //! step, and the caller bounds how many of it there are.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -41,6 +42,11 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// Where a proxy says that the client is. Anybody can say so: it is shown, and decides nothing.
+    pub(crate) fn forwarded_for(&self) -> Option<IpAddr> {
+        self.upgrade.as_ref()?.forwarded_for
+    }
+
     /// Whether the certificate decides who the client is.
     pub(crate) fn mapping(&self) -> Mapping<'_> {
         match self.mapped {
@@ -137,6 +143,10 @@ async fn open_tls(
     if !at_once {
         tcp.write_all(&greet()).await?;
         arrival.greeted = true;
+        if !settings.allow_plain && !tls.may_begin(Instant::now()) {
+            tell(&mut tcp, &ProtocolError::ConnectionThrottling).await;
+            return Err(OpenError::Throttled);
+        }
         let first = match begins(&tcp, settings.timeout).await {
             Ok(first) => first,
             Err(error) => return Err(error.into()),
@@ -149,7 +159,7 @@ async fn open_tls(
             tell(&mut tcp, &ProtocolError::TlsRequired).await;
             return Err(OpenError::TlsRequired);
         }
-        if !tls.may_begin(Instant::now()) {
+        if settings.allow_plain && !tls.may_begin(Instant::now()) {
             tell(&mut tcp, &ProtocolError::ConnectionThrottling).await;
             return Err(OpenError::Throttled);
         }
