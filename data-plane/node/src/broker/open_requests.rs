@@ -149,18 +149,19 @@ impl OpenRequests {
     }
 
     /// Opens a request. None when it is not granted any more, or when the machine has no random
-    /// bytes: then it must not leave. `crossing` is what it was decided by.
+    /// bytes: then it must not leave. `decided_by` is there when it is known what granted it.
     pub(crate) fn open(
         &self,
         request: OpenRequest,
-        crossing: &Arc<Crossing>,
+        decided_by: Option<&Arc<Crossing>>,
         now: Instant,
     ) -> Option<Opened> {
         let secret = secret()?;
         let ends = now + request.threshold;
         let mut table = self.table.lock();
         // Whoever decided a moment ago may have done so by what was in force before.
-        if !Arc::ptr_eq(&table.crossing, crossing) && !table.crossing.grants(&request) {
+        let in_force = decided_by.is_some_and(|crossing| Arc::ptr_eq(&table.crossing, crossing));
+        if !in_force && !table.crossing.grants(&request) {
             return None;
         }
         let before = table.bytes;
@@ -341,7 +342,7 @@ mod tests {
     fn open(requests: &OpenRequests, request: OpenRequest, now: Instant) -> Token {
         let granted = requests.table.lock().crossing.clone();
         requests
-            .open(request, &granted, now)
+            .open(request, Some(&granted), now)
             .expect("it is granted")
             .token
     }
@@ -431,14 +432,14 @@ mod tests {
         let (requests, _) = requests();
         let start = Instant::now();
         let watch = |now| {
-            let opened = requests.open(request(ResponseType::Singleton), &Arc::default(), now);
+            let opened = requests.open(request(ResponseType::Singleton), Some(&Arc::default()), now);
             opened.map(|opened| opened.watch)
         };
         // Nothing is granted: this only opens for who decided by what is in force.
         assert_eq!(watch(start), None);
         let granted = requests.table.lock().crossing.clone();
         let watch = |now| {
-            let opened = requests.open(request(ResponseType::Singleton), &granted, now);
+            let opened = requests.open(request(ResponseType::Singleton), Some(&granted), now);
             opened.expect("it is granted").watch
         };
         assert!(watch(start) && !watch(start));

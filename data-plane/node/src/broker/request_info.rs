@@ -44,21 +44,25 @@ impl RequestInfo {
         }
     }
 
-    /// Writes a request's body with this header. Says how many bytes of it are headers.
-    pub(crate) fn write(&self, message: &Message<'_>, body: &mut Vec<u8>) -> usize {
-        body.clear();
-        match message.headers() {
-            Some(block) => copy_without_own(block, body),
-            None => body.extend_from_slice(b"NATS/1.0\r\n"),
-        }
+    /// The line that says it.
+    pub(crate) fn header(&self) -> Vec<u8> {
         let json = serde_json::to_string(self).expect("texts and numbers are JSON");
-        for part in [NAME, ": ", &json, "\r\n\r\n"] {
-            body.extend_from_slice(part.as_bytes());
-        }
-        let header_len = body.len();
-        body.extend_from_slice(message.payload());
-        header_len
+        format!("{NAME}: {json}\r\n").into_bytes()
     }
+}
+
+/// Writes a request's body with this header. Says how many bytes of it are headers.
+pub(crate) fn write(header: &[u8], message: &Message<'_>, body: &mut Vec<u8>) -> usize {
+    body.clear();
+    match message.headers() {
+        Some(block) => copy_without_own(block, body),
+        None => body.extend_from_slice(b"NATS/1.0\r\n"),
+    }
+    body.extend_from_slice(header);
+    body.extend_from_slice(b"\r\n");
+    let header_len = body.len();
+    body.extend_from_slice(message.payload());
+    header_len
 }
 
 /// Copies a header block without the empty line at its end, and without lines under our name. Of a
@@ -94,11 +98,11 @@ mod tests {
         };
         let mut body = b"of the message before".to_vec();
         let header_len = match headers {
-            None => info.write(&Message::new(b"s", None, b"payload"), &mut body),
+            None => write(&info.header(), &Message::new(b"s", None, b"payload"), &mut body),
             Some(headers) => {
                 let whole = [headers, b"payload"].concat();
                 let message = Message::with_headers(b"s", None, &whole, headers.len()).unwrap();
-                info.write(&message, &mut body)
+                write(&info.header(), &message, &mut body)
             }
         };
         assert_eq!(&body[header_len..], b"payload");

@@ -14,7 +14,7 @@
 //! own workers.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tollway_accounts::ServiceRoute;
@@ -29,13 +29,15 @@ use crate::broker::bounds::{
 use crate::broker::crossing::{Crossing, is_answer};
 use crate::broker::latency::{self, Measured, Outcome};
 use crate::broker::open_requests::{ANSWER_SUBJECT_BYTES, Answered, OpenRequest, Token};
-use crate::broker::request_info::RequestInfo;
+use crate::broker::request_info::{self, RequestInfo};
 use crate::broker::staging::Staging;
 
 /// One message on its way, and where the one before went.
 #[derive(Default)]
 pub(super) struct Passage {
     stage: Stage,
+    /// What was in force when the message underway began.
+    crossing: Option<Arc<Crossing>>,
     /// As the account calls it.
     subject: Vec<u8>,
     /// The account drops it on purpose.
@@ -45,7 +47,7 @@ pub(super) struct Passage {
     delivered: usize,
     legs: Vec<Leg>,
     /// What `legs` were found by; none when they are good for one message only.
-    found_by: Option<(Vec<u8>, Arc<Crossing>)>,
+    found_by: Option<(Vec<u8>, Weak<Crossing>)>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ struct Leg {
     back: Option<Token>,
     /// It is not granted any more.
     withdrawn: bool,
+    /// The header that says who asks, once it was made.
+    who: Vec<u8>,
     body: Vec<u8>,
     header_len: usize,
     delivered: usize,
@@ -83,7 +87,7 @@ struct Request {
     /// The leg by which it came to the account that asks; none when a client of that published it.
     from: Option<usize>,
     /// What the exporter had in force when the leg was found.
-    crossing: Arc<Crossing>,
+    crossing: Weak<Crossing>,
     /// The exporter asks others in turn.
     leads_on: bool,
 }
@@ -98,9 +102,9 @@ impl Publisher {
         }
         self.crossing_generation = generation;
         let crossing = self.client.account.crossing();
-        if !Arc::ptr_eq(&crossing, &self.crossing) {
+        if !is_same(&self.crossing, &crossing) {
             self.crosses = !crossing.is_empty();
-            self.crossing = crossing;
+            self.crossing = Arc::downgrade(&crossing);
             self.passage = None;
         }
     }
@@ -113,7 +117,13 @@ impl Publisher {
         staging: &mut Staging,
     ) -> Result<Published, ProtocolError> {
         let mut passage = self.passage.take().unwrap_or_default();
-        let outcome = self.pass_on(&mut passage, message, staging);
+        let crossing = passage.crossing.take().or_else(|| self.crossing.upgrade());
+        // When it was replaced in this moment, the new one is as good.
+        let crossing = crossing.unwrap_or_else(|| self.client.account.crossing());
+        let outcome = self.pass_on(&mut passage, &crossing, message, staging);
+        if passage.stage != Stage::Idle {
+            passage.crossing = Some(crossing);
+        }
         self.passage = Some(passage);
         outcome
     }
@@ -138,15 +148,16 @@ impl Publisher {
     fn pass_on(
         &mut self,
         passage: &mut Passage,
+        crossing: &Arc<Crossing>,
         message: &Message<'_>,
         staging: &mut Staging,
     ) -> Result<Published, ProtocolError> {
         if passage.stage == Stage::Idle {
-            self.begin(passage, message, staging)?;
+            self.begin(passage, crossing, message, staging)?;
             passage.stage = Stage::Home;
         }
         let subject = std::mem::take(&mut passage.subject);
-        let flow = self.go_across(passage, &renamed(message, &subject), staging);
+        let flow = self.go_across(passage, crossing, &renamed(message, &subject), staging);
         passage.subject = subject;
         if flow.is_break() {
             return Ok(Published::Unfinished);
@@ -162,12 +173,11 @@ impl Publisher {
     fn begin(
         &mut self,
         passage: &mut Passage,
+        crossing: &Crossing,
         message: &Message<'_>,
         staging: &mut Staging,
     ) -> Result<(), ProtocolError> {
-        passage.lost = !self
-            .crossing
-            .rename(message.subject, staging.random(), &mut passage.subject);
+        passage.lost = !crossing.rename(message.subject, staging.random(), &mut passage.subject);
         // Billed is what the client sent.
         let bytes = metered_bytes(message);
         let (by_rules, broad) = self.accept(&renamed(message, &passage.subject), bytes, staging)?;
@@ -184,6 +194,7 @@ impl Publisher {
     fn go_across(
         &mut self,
         passage: &mut Passage,
+        crossing: &Arc<Crossing>,
         message: &Message<'_>,
         staging: &mut Staging,
     ) -> ControlFlow<()> {
@@ -191,7 +202,7 @@ impl Publisher {
             if !passage.lost {
                 self.deliver_rest(&mut passage.home, message, staging)?;
                 passage.delivered = passage.home.delivered;
-                self.find_legs(passage, message, staging);
+                self.find_legs(passage, crossing, message, staging);
                 passage.stage = Stage::Abroad(0);
             } else {
                 passage.stage = Stage::Asking;
@@ -199,14 +210,14 @@ impl Publisher {
         }
         while let Stage::Abroad(number) = passage.stage {
             if number == passage.legs.len() {
-                self.settle(passage);
+                self.settle(passage, crossing);
                 passage.stage = Stage::Asking;
                 break;
             }
             may_go_on(staging)?;
             if passage.legs[number].underway.is_none() {
                 staging.spend(CROSSING_STEPS);
-                self.begin_leg(&mut passage.legs, number, message, staging);
+                self.begin_leg(&mut passage.legs, number, crossing, message, staging);
             }
             self.deliver_leg(&mut passage.legs[number], message, staging)?;
             passage.stage = Stage::Abroad(number + 1);
@@ -218,25 +229,32 @@ impl Publisher {
     }
 
     /// Finds out where else a message goes, unless that is known from the one before.
-    fn find_legs(&self, passage: &mut Passage, message: &Message<'_>, staging: &mut Staging) {
+    fn find_legs(
+        &self,
+        passage: &mut Passage,
+        crossing: &Arc<Crossing>,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) {
         if is_answer(message.subject) {
             passage.forget_legs();
-            passage.legs.extend(self.answer_leg(message));
+            passage.legs.extend(self.answer_leg(crossing.clone(), message));
             return;
         }
-        let known = passage.found_by.as_ref().is_some_and(|(subject, crossing)| {
-            subject == message.subject && Arc::ptr_eq(crossing, &self.crossing)
-        });
+        let known = passage
+            .found_by
+            .as_ref()
+            .is_some_and(|(subject, found_by)| subject == message.subject && is_same(found_by, crossing));
         if known && passage.legs.iter().all(Leg::is_current) {
             return;
         }
         passage.forget_legs();
-        for target in self.crossing.streams(message.subject) {
+        for target in crossing.streams(message.subject) {
             let memo = Memo::new(target.importer, Reach::Stream);
             passage.legs.push(Leg::new(memo, target.subject, None));
         }
         let first_request = passage.legs.len();
-        ask(&mut passage.legs, &self.crossing, None, message.subject);
+        ask(&mut passage.legs, crossing, None, message.subject);
         // Each exporter may ask others; what those ask comes behind.
         let mut hop_ends = passage.legs.len();
         let mut hops = 1;
@@ -250,10 +268,9 @@ impl Publisher {
                 break;
             }
             if passage.legs.len() - first_request < REQUEST_SERVICES_MAX {
-                let crossing = passage.legs[number]
-                    .request
-                    .as_ref()
-                    .map(|request| request.crossing.clone());
+                let request = passage.legs[number].request.as_ref();
+                // What is gone in this moment is found again by the next message.
+                let crossing = request.and_then(|request| request.crossing.upgrade());
                 let subject = std::mem::take(&mut passage.legs[number].subject);
                 if let Some(crossing) = crossing {
                     let before = passage.legs.len();
@@ -268,14 +285,13 @@ impl Publisher {
             number += 1;
         }
         staging.spend(passage.legs.len());
-        passage.found_by = Some((message.subject.to_vec(), self.crossing.clone()));
+        passage.found_by = Some((message.subject.to_vec(), Arc::downgrade(crossing)));
     }
 
     /// The account that asked for this answer, however many accounts it has to pass on the way.
-    fn answer_leg(&self, message: &Message<'_>) -> Option<Leg> {
+    fn answer_leg(&self, mut crossing: Arc<Crossing>, message: &Message<'_>) -> Option<Leg> {
         let now = Instant::now();
         let mut answerer = self.client.account.clone();
-        let mut crossing = self.crossing.clone();
         let mut subject: Box<[u8]> = message.subject.into();
         // What this answer asks back, for the account that has it at the time.
         let mut back = message.reply.map(Box::<[u8]>::from);
@@ -305,7 +321,7 @@ impl Publisher {
                     route: None,
                     measured: None,
                 };
-                token = open(&answerer, request, &crossing, now);
+                token = open(&answerer, request, Some(&crossing), now);
                 back = token.map(|token| Box::from(token.subject()));
             }
             subject = reply;
@@ -324,7 +340,14 @@ impl Publisher {
     }
 
     /// Finds the receivers of a leg, and gives a request its way back.
-    fn begin_leg(&mut self, legs: &mut [Leg], number: usize, message: &Message<'_>, staging: &mut Staging) {
+    fn begin_leg(
+        &mut self,
+        legs: &mut [Leg],
+        number: usize,
+        crossing: &Arc<Crossing>,
+        message: &Message<'_>,
+        staging: &mut Staging,
+    ) {
         let (before, rest) = legs.split_at_mut(number);
         let leg = &mut rest[0];
         leg.delivered = 0;
@@ -342,7 +365,7 @@ impl Publisher {
             leg.underway = Some(underway);
             return;
         };
-        if leg.memo.generation != 0 && !Arc::ptr_eq(&request.crossing, &leg.memo.account.crossing()) {
+        if leg.memo.generation != 0 && !is_same(&request.crossing, &leg.memo.account.crossing()) {
             // It changed since the leg was found: the next message has to look again.
             leg.memo.generation = 0;
         }
@@ -361,16 +384,9 @@ impl Publisher {
             leg.underway = Some(underway);
             return;
         }
-        let info = match request.from {
+        let info = || match request.from {
             Some(_) => RequestInfo::of_account(&asker),
             None => self.client.info(request.route.share),
-        };
-        let (asker_crossing, desk) = match request.from {
-            Some(from) => {
-                let crossing = before[from].request.as_ref().map(|request| &request.crossing);
-                (crossing.unwrap_or(&self.crossing), self.crossing.desk())
-            }
-            None => (&self.crossing, self.crossing.desk()),
         };
         let measured = request.route.latency.as_ref().and_then(|latency| {
             let chance = staging.random_below(100);
@@ -379,11 +395,14 @@ impl Publisher {
             Some(Measured::begin(
                 exporter,
                 latency.results.clone(),
-                info.clone(),
+                info(),
                 headers,
             ))
         });
-        leg.header_len = info.write(message, &mut leg.body);
+        if leg.who.is_empty() {
+            leg.who = info().header();
+        }
+        leg.header_len = request_info::write(&leg.who, message, &mut leg.body);
         match (reply, measured) {
             (Some(reply), measured) => {
                 let open_request = OpenRequest {
@@ -394,11 +413,17 @@ impl Publisher {
                     route: Some(request.route.clone()),
                     measured: measured.map(Box::new),
                 };
-                leg.back = open(&asker, open_request, asker_crossing, Instant::now());
+                let of_asker = request.from.map(|from| before[from].request.as_ref());
+                let of_asker = of_asker.map(|request| request.and_then(|request| request.crossing.upgrade()));
+                let decided_by = match &of_asker {
+                    Some(of_asker) => of_asker.as_ref(),
+                    None => Some(crossing),
+                };
+                leg.back = open(&asker, open_request, decided_by, Instant::now());
                 leg.withdrawn = leg.back.is_none();
             }
             (None, Some(measured)) => {
-                if let Some(desk) = desk {
+                if let Some(desk) = crossing.desk() {
                     desk.tell(measured, &Outcome::NoReply);
                 }
             }
@@ -442,7 +467,7 @@ impl Publisher {
     }
 
     /// All legs are done: requests that nobody received are closed.
-    fn settle(&self, passage: &mut Passage) {
+    fn settle(&self, passage: &mut Passage, crossing: &Crossing) {
         for number in (0..passage.legs.len()).rev() {
             let leg = &mut passage.legs[number];
             let delivered = leg.delivered;
@@ -461,7 +486,7 @@ impl Publisher {
             if delivered == 0
                 && let Some(back) = back
                 && let Some(measured) = asker.requests.withdraw(back)
-                && let Some(desk) = self.crossing.desk()
+                && let Some(desk) = crossing.desk()
             {
                 desk.tell(*measured, &Outcome::NoResponders);
             }
@@ -489,6 +514,7 @@ impl Leg {
             underway: None,
             back: None,
             withdrawn: false,
+            who: Vec::new(),
             body: Vec::new(),
             header_len: 0,
             delivered: 0,
@@ -502,7 +528,7 @@ impl Leg {
             // A change of what the exporter asks in turn changes its generation too.
             Some(request) => {
                 self.memo.generation == self.memo.account.generation()
-                    || Arc::ptr_eq(&request.crossing, &self.memo.account.crossing())
+                    || is_same(&request.crossing, &self.memo.account.crossing())
             }
         }
     }
@@ -516,7 +542,7 @@ fn ask(legs: &mut Vec<Leg>, crossing: &Crossing, from: Option<usize>, subject: &
         let request = Request {
             route: target.route,
             from,
-            crossing: target.exporter.crossing(),
+            crossing: Arc::downgrade(&target.exporter.crossing()),
             leads_on: false,
         };
         let memo = Memo::new(target.exporter, Reach::Request);
@@ -525,14 +551,24 @@ fn ask(legs: &mut Vec<Leg>, crossing: &Crossing, from: Option<usize>, subject: &
 }
 
 /// Opens a request of an account, and has somebody come by when nobody answers it.
-fn open(asker: &Arc<Account>, request: OpenRequest, crossing: &Arc<Crossing>, now: Instant) -> Option<Token> {
-    let opened = asker.requests.open(request, crossing, now)?;
+fn open(
+    asker: &Arc<Account>,
+    request: OpenRequest,
+    decided_by: Option<&Arc<Crossing>>,
+    now: Instant,
+) -> Option<Token> {
+    let opened = asker.requests.open(request, decided_by, now)?;
     if opened.watch
-        && let Some(desk) = crossing.desk()
+        && let Some(desk) = asker.crossing().desk()
     {
         desk.watch(asker.clone());
     }
     Some(opened.token)
+}
+
+/// Whether this was taken from that. As long as there is a weak one, no other gets its address.
+fn is_same(weak: &Weak<Crossing>, crossing: &Arc<Crossing>) -> bool {
+    std::ptr::eq(weak.as_ptr(), Arc::as_ptr(crossing))
 }
 
 /// The message as its account calls it.
