@@ -305,6 +305,10 @@ impl Standing {
 }
 
 /// What the issuer gave the user.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack, for the time of one login"
+)]
 enum Granted<'a> {
     /// It was worked out before.
     Known(&'a Rights),
