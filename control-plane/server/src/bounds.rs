@@ -163,9 +163,11 @@ pub const LOOK_UPS_PER_LINE_MAX: usize = 2;
 pub const LOOK_UPS_WAITING_MAX: usize = 512;
 /// Calls that wait for the same look-up.
 pub const LOOK_UP_SHARERS_MAX: usize = CALLS_PER_ORGANIZATION_MAX;
-/// Calls of one organization that are open at the same time; further ones are refused at once. Callers of
-/// the platform do not count.
+/// Calls of one organization that are open at the same time; further ones wait. Callers of the platform do
+/// not count.
 pub const CALLS_PER_ORGANIZATION_MAX: usize = 256;
+/// How long they wait. Nobody who is refused is told so sooner: who asks again at once would keep us busy.
+pub const CALL_WAIT: Duration = Duration::from_secs(1);
 /// How long a look-up waits for its turn.
 pub const LOOK_UP_WAIT: Duration = Duration::from_secs(1);
 /// Callers' secrets, by their hashes, that are remembered as good, and as none.

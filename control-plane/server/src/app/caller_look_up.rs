@@ -21,7 +21,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     sync::watch,
-    time::{Duration, Instant},
+    time::{Duration, Instant, sleep},
 };
 use tollway_api::{Problem, ProblemCode};
 use tollway_authz::Principal;
@@ -167,16 +167,23 @@ impl CallerLookUps {
             return Err(ProblemCode::Unauthorized.into());
         }
         let home = self.0.known.get(&presented.secret, Duration::MAX, now);
-        let mut place = home.flatten().map(|home| self.0.calls.begin(home)).transpose()?;
+        let mut place = match home.flatten() {
+            Some(home) => Some(self.0.calls.begin(home).await?),
+            None => None,
+        };
 
-        let mut answer = self.flight(presented, home, look)?;
+        let Some(mut answer) = self.flight(presented, home, look) else {
+            // Told later than it is known, as everybody who may ask again at once.
+            sleep(LOOK_UP_WAIT).await;
+            return Err(ProblemCode::Overloaded.into());
+        };
         let answer = match answer.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().expect("it was waited for"),
             Err(gone) => return Err(AppError::internal("look up who calls")(gone)),
         };
         let caller = answer?.ok_or(ProblemCode::Unauthorized)?;
         if let (None, Some(home)) = (&place, caller.home()) {
-            place = Some(self.0.calls.begin(home)?);
+            place = Some(self.0.calls.begin(home).await?);
         }
         Ok(Admitted {
             caller,
@@ -207,13 +214,13 @@ impl CallerLookUps {
         })
     }
 
-    /// The look-up that has not begun yet, or a new one.
+    /// The look-up that has not begun yet, or a new one. `None` when too many wait for it.
     fn flight<T: Caller, F>(
         &self,
         presented: Presented,
         home: Option<Home>,
         look: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<watch::Receiver<Option<Answer<T>>>, AppError>
+    ) -> Option<watch::Receiver<Option<Answer<T>>>>
     where
         F: Future<Output = Result<Option<T>, AppError>> + Send,
     {
@@ -221,10 +228,10 @@ impl CallerLookUps {
         let mut flights = T::flights(self).0.lock();
         if let Some(flight) = flights.get_mut(&secret) {
             if flight.sharers >= LOOK_UP_SHARERS_MAX {
-                return Err(ProblemCode::Overloaded.into());
+                return None;
             }
             flight.sharers += 1;
-            return Ok(flight.answer.clone());
+            return Some(flight.answer.clone());
         }
         let (done, answer) = watch::channel(None);
         let flight = Flight {
@@ -255,7 +262,7 @@ impl CallerLookUps {
             // Nobody may be left who waits.
             let _ = done.send(Some(found.map_err(Problem::from)));
         });
-        Ok(answer)
+        Some(answer)
     }
 
     async fn place(&self, presented: Presented, home: Option<Home>) -> Result<Place<Line>, NoPlace> {
@@ -514,7 +521,7 @@ mod tests {
         assert!(table.admit(&look_ups, presented(1)).await.is_ok());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn organization_with_all_its_calls_open_is_told_so_and_no_other_is() {
         let (look_ups, table) = (CallerLookUps::new(), Table::new());
         table.answers.add_permits(CALLS_PER_ORGANIZATION_MAX + 10);
