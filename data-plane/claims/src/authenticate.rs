@@ -1,14 +1,15 @@
 //! Whether a client may connect: the lower half of the chain, from the
 //! account's document down to the signature over this connection's nonce.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 
 use crate::account::{AccountClaims, AccountSigningKey};
 use crate::connection::{ConnectionType, time_zone};
-use crate::nkey::PublicKey;
+use crate::nkey::{PublicKey, Verifier};
 use crate::permission_set::{PermissionError, PermissionSet};
 use crate::template::{self, TemplateError};
 use crate::token::TokenError;
@@ -18,23 +19,46 @@ use crate::user::{UserClaims, UserLimits};
 /// A user's claims whose issuer signed them. Only decoding makes one, so what
 /// it says was said by its issuer, though nobody has asked yet whether that
 /// issuer may. Clones share the claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedUser(Arc<UserClaims>);
+#[derive(Debug, Clone)]
+pub struct SignedUser(Arc<Signed>);
+
+#[derive(Debug)]
+struct Signed {
+    claims: UserClaims,
+    /// The user's key, from the first time that it was asked for a proof.
+    verifier: OnceLock<Verifier>,
+}
+
+impl PartialEq for SignedUser {
+    fn eq(&self, other: &Self) -> bool {
+        self.claims() == other.claims()
+    }
+}
+
+impl Eq for SignedUser {}
 
 impl SignedUser {
     /// Reads a user JWT and checks its signature.
     pub fn decode(jwt: &str) -> Result<Self, TokenError> {
-        UserClaims::decode(jwt).map(|claims| Self(Arc::new(claims)))
+        let claims = UserClaims::decode(jwt)?;
+        let verifier = OnceLock::new();
+        Ok(Self(Arc::new(Signed { claims, verifier })))
     }
 
     /// The account to look up and to authenticate against.
     pub fn account(&self) -> PublicKey {
-        self.0.account()
+        self.0.claims.account()
     }
 
     /// The claims.
     pub fn claims(&self) -> &UserClaims {
-        &self.0
+        &self.0.claims
+    }
+
+    fn verifier(&self) -> &Verifier {
+        self.0
+            .verifier
+            .get_or_init(|| Verifier::new(&self.0.claims.subject))
     }
 }
 
@@ -304,26 +328,6 @@ impl Standing {
     }
 }
 
-/// What the issuer gave the user.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack, for the time of one login"
-)]
-enum Granted<'a> {
-    /// It was worked out before.
-    Known(&'a Rights),
-    Now(UserLimits),
-}
-
-impl Granted<'_> {
-    fn limits(&self) -> &UserLimits {
-        match self {
-            Self::Known(rights) => &rights.limits,
-            Self::Now(limits) => limits,
-        }
-    }
-}
-
 fn check_standing(
     trust: &Trust,
     account: &AccountClaims,
@@ -354,11 +358,10 @@ fn check_standing(
             issuer: account.issuer,
         });
     }
-    let granted = match known {
-        Some(rights) => Granted::Known(rights),
-        None => Granted::Now(granted_by_issuer(trust, account, user)?),
+    let limits = match known {
+        Some(rights) => Cow::Borrowed(&*rights.limits),
+        None => Cow::Owned(granted_by_issuer(trust, account, user)?),
     };
-    let limits = granted.limits();
     if let Some(at) = account.expires_at.filter(|&at| now >= at) {
         return Err(AuthError::AccountExpired { at });
     }
@@ -390,10 +393,10 @@ fn check_standing(
     if !limits.src.is_empty() && !client_ip.is_some_and(from_a_listed_network) {
         return Err(AuthError::Source { client_ip });
     }
-    let window_end = end_of_window(limits, now)?;
-    let rights = match granted {
-        Granted::Known(rights) => rights.clone(),
-        Granted::Now(limits) => work_out(account, limits)?,
+    let window_end = end_of_window(&limits, now)?;
+    let rights = match known {
+        Some(rights) => rights.clone(),
+        None => work_out(account, limits.into_owned())?,
     };
     let expires_at = [user.expires_at, window_end].into_iter().flatten().min();
     Ok(Standing { rights, expires_at })
@@ -450,15 +453,17 @@ fn end_of_window(limits: &UserLimits, now: i64) -> Result<Option<i64>, AuthError
 
 fn check_proof(user: &SignedUser, bearer: bool, proof: &Proof<'_>) -> Result<(), AuthError> {
     match proof {
-        Proof::Nonce { nonce, signature } if !bearer => {
-            verify_nonce(&user.claims().subject, nonce, *signature)
-        }
+        Proof::Nonce { nonce, signature } if !bearer => check_nonce(user.verifier(), nonce, *signature),
         _ => Ok(()),
     }
 }
 
 /// Whether a client signed what the server chose with this key; `signature` is `sig` of CONNECT.
 pub fn verify_nonce(key: &PublicKey, nonce: &[u8], signature: Option<&str>) -> Result<(), AuthError> {
+    check_nonce(&Verifier::new(key), nonce, signature)
+}
+
+fn check_nonce(key: &Verifier, nonce: &[u8], signature: Option<&str>) -> Result<(), AuthError> {
     let text = signature
         .filter(|text| !text.is_empty())
         .ok_or(AuthError::SignatureMissing)?;

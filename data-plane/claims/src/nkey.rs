@@ -126,11 +126,25 @@ impl PublicKey {
     /// Bytes that are no point of the curve, points of small order (for which
     /// anybody can make signatures) and wrong lengths are a mismatch as well.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
-        let key = VerifyingKey::from_bytes(&self.bytes).map_err(|_| SignatureMismatch)?;
+        Verifier::new(self).verify(message, signature)
+    }
+}
+
+/// A public key made ready to check signatures: finding its point of the curve is a part of the
+/// work that need not be done again for a key that is asked often.
+#[derive(Debug, Clone)]
+pub(crate) struct Verifier(Option<VerifyingKey>);
+
+impl Verifier {
+    pub(crate) fn new(key: &PublicKey) -> Self {
+        let point = VerifyingKey::from_bytes(&key.bytes).ok();
+        Self(point.filter(|point| !point.is_weak()))
+    }
+
+    /// See [`PublicKey::verify`].
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+        let key = self.0.as_ref().ok_or(SignatureMismatch)?;
         let signature = Signature::from_slice(signature).map_err(|_| SignatureMismatch)?;
-        if key.is_weak() {
-            return Err(SignatureMismatch);
-        }
         key.verify(message, &signature).map_err(|_| SignatureMismatch)
     }
 }

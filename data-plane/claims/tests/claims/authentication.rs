@@ -313,7 +313,7 @@ fn publish_rules(allow: &[&str], deny: &[&str], change: impl Fn(&mut Attempt)) -
     attempt.account.tags = vec!["region:eu".into()];
     change(&mut attempt);
     match attempt.make() {
-        Ok(user) => Ok(user.limits.permissions.publish),
+        Ok(user) => Ok(user.rights.limits.permissions.publish.clone()),
         Err(error) => Err(error.code().to_owned()),
     }
 }
