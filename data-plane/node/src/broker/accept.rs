@@ -170,7 +170,7 @@ async fn open_and_run(
     let websocket = settings.websocket.as_ref().filter(|_| door == Door::Websocket);
     let greet = || introduction.greeting(&shared, None);
     // In a box: what runs afterwards must not carry what only the handshake needs.
-    let opening = Box::pin(open(socket, settings.tls.as_ref(), websocket, &greet));
+    let opening = Box::pin(open(socket, settings.tls.as_ref(), websocket, &greet, &place));
     let opened = tokio::select! {
         biased;
         () = stop.cancelled() => return,

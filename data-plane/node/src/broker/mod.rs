@@ -27,7 +27,7 @@ mod account;
 mod activity;
 mod apply;
 mod authority;
-mod behind_others;
+pub(crate) mod behind_others;
 pub mod bounds;
 mod card;
 mod census;

@@ -26,7 +26,6 @@ use super::settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 use super::stats::Counters;
 use super::users::hashing::Hashing;
 use crate::transport::Crowd;
-use crate::transport::bounds::HANDSHAKES_MAX;
 
 pub(crate) struct Shared {
     pub(crate) settings: BrokerSettings,
@@ -60,6 +59,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(settings: BrokerSettings) -> Self {
+        let crowd = Arc::new(Crowd::new(settings.handshakes_max));
         let memory = Arc::new(NodeMemory::new(settings.node_memory_max));
         Self {
             settings,
@@ -76,7 +76,7 @@ impl Shared {
             lame_duck: AtomicBool::new(false),
             leaving: CancellationToken::new(),
             leaving_how: OnceLock::new(),
-            crowd: Arc::new(Crowd::new(HANDSHAKES_MAX)),
+            crowd,
             next_id: AtomicU64::new(1),
             desk: Arc::new(Desk::new()),
             changes: Mutex::default(),

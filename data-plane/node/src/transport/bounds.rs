@@ -11,9 +11,14 @@ pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a listener that takes both waits for a client to begin TLS before it sends INFO.
 pub const HANDSHAKE_FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// Connections in a handshake at the same time. A restart brings all clients back at once, and one
-/// handshake takes some milliseconds of a busy machine; who is slow gives place, see `crowd`.
-pub const HANDSHAKES_MAX: usize = 1024;
+/// Connections in a handshake at the same time, each of which holds some KiB. A restart brings all
+/// clients back at once, and they wait here for their turn; who is slow gives place, see `crowd`.
+pub const HANDSHAKES_MAX: usize = 4096;
+
+/// Handshakes of which a step is being computed, or waits behind other work for the next one to
+/// begin. A signature can take a millisecond: a storm of them must not stand in the queue before
+/// the turns of clients that are in.
+pub const HANDSHAKE_STEPS_AT_ONCE: usize = 2;
 
 /// Bytes of a TLS handshake that a client may send. A hello has 2 KiB with keys that resist quantum
 /// computers and a ticket; certificates of clients come in chains of a few KiB.

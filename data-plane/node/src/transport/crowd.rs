@@ -2,17 +2,26 @@
 //! take all places by being slow.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+use super::bounds::HANDSHAKE_STEPS_AT_ONCE;
+use crate::broker::behind_others::behind_others;
 
 /// Those in a handshake, in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     places_max: usize,
     state: Mutex<State>,
+    turns: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +43,7 @@ impl Crowd {
         Self {
             places_max,
             state: Mutex::default(),
+            turns: Semaphore::new(HANDSHAKE_STEPS_AT_ONCE),
         }
     }
 
@@ -81,9 +91,52 @@ impl State {
 }
 
 impl Place {
+    /// Works off a handshake step by step, so that only few of them are computed at a time and
+    /// everything else that is ready comes in between.
+    pub(super) async fn in_turns<F: Future>(&self, handshake: F) -> F::Output {
+        let mut handshake = pin!(handshake);
+        loop {
+            let turn = self.crowd.turns.acquire().await.expect("it is never closed");
+            let (step, woken) = poll_fn(|context| {
+                let woken = Arc::new(Woken {
+                    is_woken: AtomicBool::new(false),
+                    task: context.waker().clone(),
+                });
+                let waker = Waker::from(woken.clone());
+                let step = handshake.as_mut().poll(&mut Context::from_waker(&waker));
+                Poll::Ready((step, woken))
+            })
+            .await;
+            // What is ready now comes before the next step, of whichever handshake.
+            behind_others().await;
+            if let Poll::Ready(outcome) = step {
+                return outcome;
+            }
+            drop(turn);
+            poll_fn(|_| match woken.is_woken.load(Ordering::Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+        }
+    }
+
     /// Ends when someone else has the place.
     pub(crate) async fn lost(&self) {
         self.given_away.cancelled().await;
+    }
+}
+
+/// Remembers that a handshake can go on: its task is woken for other things, too.
+struct Woken {
+    is_woken: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.task.wake_by_ref();
     }
 }
 

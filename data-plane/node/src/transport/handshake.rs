@@ -22,6 +22,7 @@ use tollway_wire::{ConnectOptions, ProtocolError, encoder};
 use super::Transport;
 use super::bounds::{HANDSHAKE_BYTES_MAX, HANDSHAKE_WITH_CERTIFICATE_BYTES_MAX};
 use super::certificate::ClientCertificate;
+use super::crowd::Place;
 use super::layered::Layered;
 use super::settings::{ClientCertificates, Handshake, WebSocketSettings};
 use super::tls::{InForce, Tls};
@@ -114,12 +115,13 @@ pub(crate) async fn open(
     tls: Option<&Arc<Tls>>,
     websocket: Option<&WebSocketSettings>,
     greet: Greet<'_>,
+    place: &Place,
 ) -> Result<(Transport, Arrival), OpenError> {
     match websocket {
-        Some(settings) => open_websocket(tcp, settings).await,
+        Some(settings) => open_websocket(tcp, settings, place).await,
         None => {
             let tls = tls.expect("a listener with neither opens nothing");
-            open_tls(tcp, tls, greet).await
+            open_tls(tcp, tls, greet, place).await
         }
     }
 }
@@ -128,6 +130,7 @@ async fn open_tls(
     mut tcp: TcpStream,
     tls: &Arc<Tls>,
     greet: Greet<'_>,
+    place: &Place,
 ) -> Result<(Transport, Arrival), OpenError> {
     let in_force = tls.in_force();
     let settings = &in_force.settings;
@@ -166,7 +169,7 @@ async fn open_tls(
     } else if !tls.may_begin(Instant::now()) {
         return Err(OpenError::Throttled);
     }
-    let (tcp, session, certificate) = handshake(tcp, &in_force).await?.into_parts()?;
+    let (tcp, session, certificate) = handshake(tcp, &in_force, place).await?.into_parts()?;
     arrival.secure = true;
     arrival.certificate = certificate;
     let layered = Layered::new(tcp, Some(session), None);
@@ -176,6 +179,7 @@ async fn open_tls(
 async fn open_websocket(
     tcp: TcpStream,
     settings: &WebSocketSettings,
+    place: &Place,
 ) -> Result<(Transport, Arrival), OpenError> {
     let mut arrival = Arrival::default();
     let Some(tls) = &settings.tls else {
@@ -189,7 +193,7 @@ async fn open_websocket(
     if !tls.may_begin(Instant::now()) {
         return Err(OpenError::Throttled);
     }
-    let mut secured = handshake(tcp, &in_force).await?;
+    let mut secured = handshake(tcp, &in_force, place).await?;
     // From here on the request has a bound of its own.
     secured.stream.get_mut().0.left = usize::MAX;
     let upgrade = upgrade(&mut secured.stream, settings, true).await?;
@@ -234,7 +238,7 @@ struct Secured {
     pinned: Arc<InForce>,
 }
 
-async fn handshake(tcp: TcpStream, in_force: &Arc<InForce>) -> Result<Secured, OpenError> {
+async fn handshake(tcp: TcpStream, in_force: &Arc<InForce>, place: &Place) -> Result<Secured, OpenError> {
     let settings = &in_force.settings;
     let left = match settings.client_certificates {
         ClientCertificates::NotAsked => HANDSHAKE_BYTES_MAX,
@@ -245,7 +249,7 @@ async fn handshake(tcp: TcpStream, in_force: &Arc<InForce>) -> Result<Secured, O
         // What waits to be encrypted is bounded by who hands it in.
         session.set_buffer_limit(None);
     });
-    match timeout(settings.timeout, accepting).await {
+    match timeout(settings.timeout, place.in_turns(accepting)).await {
         Err(_) => Err(OpenError::TlsTimeout),
         Ok(Err(error)) => Err(OpenError::Tls(error)),
         Ok(Ok(stream)) => Ok(Secured {

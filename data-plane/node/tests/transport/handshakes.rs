@@ -1,7 +1,7 @@
 //! Strangers in a handshake: bounded in number, bytes and time, and in nobody's way.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tollway_node::transport::bounds::{HANDSHAKE_BYTES_MAX, HANDSHAKES_MAX};
+use tollway_node::transport::bounds::HANDSHAKE_BYTES_MAX;
 use tollway_node::transport::{Handshake, TlsSettings, WebSocketSettings};
 
 use crate::client::{Client, dial, read_rest};
@@ -17,10 +17,14 @@ async fn a_silent_crowd_gives_place_to_who_comes() {
         timeout: std::time::Duration::from_secs(600),
         ..pki.settings()
     });
-    let world = World::with(|settings| settings.tls = Some(tls)).await;
+    let world = World::with(|settings| {
+        settings.tls = Some(tls);
+        settings.handshakes_max = 50;
+    })
+    .await;
     let user = world.account().user();
     let mut crowd = Vec::new();
-    for _ in 0..HANDSHAKES_MAX + 10 {
+    for _ in 0..60 {
         crowd.push(dial(world.address).await);
     }
     let mut client = Client::immediate(world.address, &pki.client(None)).await;
@@ -85,4 +89,29 @@ async fn a_node_that_stops_waits_for_no_handshake() {
     world.stop.cancel();
     assert_eq!(read_rest(&mut socket).await, "");
     (&mut world.serving).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_that_come_at_once_all_get_in() {
+    let pki = Pki::new();
+    let tls = load(TlsSettings {
+        timeout: std::time::Duration::from_secs(600),
+        ..pki.settings()
+    });
+    let world = std::sync::Arc::new(World::with(|settings| settings.tls = Some(tls)).await);
+    let user = std::sync::Arc::new(world.account().user());
+    let config = pki.client(None);
+    let coming: Vec<_> = (0..200)
+        .map(|_| {
+            let (world, user, config) = (world.clone(), user.clone(), config.clone());
+            tokio::spawn(async move {
+                let mut client = Client::upgraded(world.address, &config).await;
+                client.log_in(&user).await;
+                client
+            })
+        })
+        .collect();
+    for client in coming {
+        client.await.expect("it got in").sync().await;
+    }
 }
