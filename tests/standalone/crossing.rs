@@ -273,7 +273,7 @@ async fn services_are_asked_and_answer_as_on_the_real_server() {
             assert_eq!(b.seen().await, NOBODY, "{name}: {asked}");
             assert_eq!(a.seen().await, [format!("HMSG {arrives} | {who}")], "{name}");
         }
-        b.0.send("HPUB ask.tea 46 47\r\nNATS/1.0\r\nNats-Request-Info: forged\r\nA: b\r\n\r\nx\r\n")
+        b.0.send("HPUB ask.tea 45 46\r\nNATS/1.0\r\nNats-Request-Info: forged\r\nA: b\r\n\r\nx\r\n")
             .await;
         assert_eq!(b.seen().await, NOBODY, "{name}");
         let sees = [r#"HMSG price.tea 1 | NATS/1.0 | A: b | Nats-Request-Info: {"acc":"B"} |  | x"#];
@@ -333,16 +333,19 @@ async fn response_times_are_told_as_on_the_real_server() {
         };
         b.0.send("PUB lat _INBOX.1 0\r\n\r\n").await;
         assert_eq!(told(503).await["description"], "Service Unavailable", "{name}");
+        assert_eq!(b.seen().await.len(), 1, "{name}: nobody is there");
         a.subscribe(&["lat 1", "traced 2"]).await;
         answered(&mut b, "lat", &mut a, &["yes"]).await;
         let report = told(200).await;
         assert_eq!(report["responder"]["acc"], "A", "{name}: {report}");
         assert_eq!(report["responder"]["user"], "a", "{name}: {report}");
         assert_eq!(report.get("header"), None, "{name}: {report}");
+        assert_eq!(b.seen().await.len(), 1, "{name}: the answer");
         b.publish("lat", "without a reply").await;
         assert_eq!(told(400).await["description"], "Bad Request", "{name}");
         // The first of these is not measured, or it would be told first.
         answered(&mut b, "traced", &mut a, &["yes"]).await;
+        assert_eq!(b.seen().await.len(), 1, "{name}: the answer");
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = format!("NATS/1.0\r\ntraceparent: {parent}\r\n\r\n");
         let length = headers.len();
