@@ -13,8 +13,10 @@ use tollway_claims::PublicKey;
 
 use super::account::Account;
 use super::bounds::{IMPORTS_OF_MESSAGE_MAX, MAPPED_SUBJECT_MAX};
+use super::denials::EVENT_PREFIX;
 use super::desk::Desk;
 use super::open_requests::{ANSWER_PREFIX, OpenRequest};
+use super::route::RESERVED_SUBJECTS;
 
 /// Everything that one account's publishers look up beside its own subscriptions.
 #[derive(Default)]
@@ -84,7 +86,7 @@ impl Crossing {
     pub(crate) fn rename(&self, published: &[u8], random: u64, renamed: &mut Vec<u8>) -> bool {
         renamed.clear();
         let mut buffer = [0; MAPPED_SUBJECT_MAX];
-        let mapped = match self.mappings.is_empty() || is_answer(published) {
+        let mapped = match self.mappings.is_empty() || stays(published) {
             // Answers have to find their way whatever the account renames.
             true => Ok(Mapped::Unchanged),
             false => self.mappings.map(published, random, &mut buffer),
@@ -104,8 +106,7 @@ impl Crossing {
     /// Who imports a message on `subject` as a stream.
     pub(crate) fn streams(&self, subject: &[u8]) -> Vec<StreamTarget> {
         let mut targets = Vec::new();
-        // Answers are for who asked, whatever the account exports.
-        if is_answer(subject) {
+        if stays(subject) {
             return targets;
         }
         self.table.streams(subject, &mut |route| {
@@ -113,7 +114,8 @@ impl Crossing {
             if let (Some(importer), Ok(local)) = (
                 self.accounts.get(&route.importer),
                 route.map(subject, &mut buffer),
-            ) {
+            ) && !stays(local)
+            {
                 targets.push(StreamTarget {
                     importer: importer.clone(),
                     subject: local.to_vec(),
@@ -135,7 +137,7 @@ impl Crossing {
 
     /// Whom a message on `subject` asks.
     pub(crate) fn services(&self, subject: &[u8], visit: &mut dyn FnMut(ServiceTarget)) {
-        if is_answer(subject) {
+        if stays(subject) {
             return;
         }
         self.table.services(subject, &mut |route| {
@@ -143,7 +145,8 @@ impl Crossing {
             if let (Some(exporter), Ok(exported)) = (
                 self.accounts.get(&route.exporter),
                 route.map(subject, &mut buffer),
-            ) {
+            ) && !stays(exported)
+            {
                 visit(ServiceTarget {
                     exporter: exporter.clone(),
                     route: route.clone(),
@@ -162,6 +165,15 @@ impl Crossing {
     pub(crate) fn desk(&self) -> Option<&Arc<Desk>> {
         self.desk.as_ref()
     }
+}
+
+/// Whether nothing crosses from this subject or to it, whatever is exported and imported: answers
+/// are for who asked, an account's events are its own and told by the node alone, and the rest is
+/// between servers.
+pub(crate) fn stays(subject: &[u8]) -> bool {
+    let of_node = [ANSWER_PREFIX, EVENT_PREFIX];
+    let mut prefixes = of_node.iter().chain(&RESERVED_SUBJECTS);
+    prefixes.any(|prefix| subject.starts_with(prefix))
 }
 
 /// Whether something published to this subject is an answer to a request of another account.

@@ -26,7 +26,7 @@ use crate::broker::account::Account;
 use crate::broker::bounds::{
     CROSSING_BODY_KEEP_MAX, CROSSING_STEPS, MEMO_KEEP_MAX, REQUEST_HOPS_MAX, REQUEST_SERVICES_MAX,
 };
-use crate::broker::crossing::{Crossing, is_answer};
+use crate::broker::crossing::{Crossing, is_answer, stays};
 use crate::broker::latency::{self, Measured, Outcome};
 use crate::broker::open_requests::{ANSWER_SUBJECT_BYTES, Answered, OpenRequest, Token};
 use crate::broker::request_info::{self, RequestInfo};
@@ -298,6 +298,10 @@ impl Publisher {
         let mut token = None;
         for _ in 0..REQUEST_HOPS_MAX {
             let Some(of_request) = Token::of_subject(&subject) else {
+                if stays(&subject) {
+                    // Who asked named a subject that it may not publish to.
+                    return None;
+                }
                 // A subject of the account that asked: this is where it goes.
                 let memo = Memo::new(answerer, Reach::Answer);
                 let mut leg = Leg::new(memo, subject.into_vec(), None);
