@@ -9,8 +9,9 @@ use crate::operator::Account;
 
 /// The service `near` of an account, which is its own name for `far` of another one.
 fn by_way_of(account: &mut Account, other: &Account, far: &str, near: &str) {
-    let mut import = Import::service(other.signer.public(), far.parse().unwrap());
-    import.local_subject = Some(LocalSubject::new(near, import.subject.as_filter()).unwrap());
+    let mut import = Import::service(other.signer.public(), far.parse().expect("a subject"));
+    import.local_subject =
+        Some(LocalSubject::new(near, import.subject.as_filter()).expect("a subject of the import"));
     account.imports = vec![import];
 }
 
@@ -18,7 +19,10 @@ async fn asks_and_hears(asker: &mut Client, subject: &str, responder: &mut Clien
     asker.send(&format!("PUB {subject} _INBOX.1 1\r\nq\r\n")).await;
     let line = responder.line().await;
     let words: Vec<_> = line.split(' ').collect();
-    let length = words.last().and_then(|length| length.parse().ok()).unwrap();
+    let length = words
+        .last()
+        .and_then(|length| length.parse().ok())
+        .expect("a line ends with its length");
     responder.payload(length).await;
     responder.send(&format!("PUB {} 1\r\na\r\n", words[3])).await;
     assert_eq!(asker.line().await, "MSG _INBOX.1 1 1");
