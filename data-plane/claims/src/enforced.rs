@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::account::AccountClaims;
 use crate::export::ExportKind;
+use crate::rate::UserShare;
 
 /// A part of an account's document that not every server acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Feature {
     Imports,
     /// `mappings`.
     Mappings,
+    /// Rates at which single users receive, in our own claim.
+    UserRatesOut,
 }
 
 impl fmt::Display for Feature {
@@ -25,6 +28,7 @@ impl fmt::Display for Feature {
             Self::ServiceLatency => "service latency",
             Self::Imports => "imports",
             Self::Mappings => "mappings",
+            Self::UserRatesOut => "rates at which single users receive",
         })
     }
 }
@@ -41,6 +45,8 @@ pub struct Enforced {
     pub imports: bool,
     /// Published messages are renamed.
     pub mappings: bool,
+    /// Single users receive no more than their rates allow.
+    pub user_rates_out: bool,
 }
 
 impl Enforced {
@@ -50,6 +56,7 @@ impl Enforced {
         service_latency: false,
         imports: false,
         mappings: false,
+        user_rates_out: false,
     };
 
     /// All of it.
@@ -58,6 +65,7 @@ impl Enforced {
         service_latency: true,
         imports: true,
         mappings: true,
+        user_rates_out: true,
     };
 }
 
@@ -68,11 +76,21 @@ impl AccountClaims {
             .exports
             .iter()
             .any(|export| matches!(&export.kind, ExportKind::Service(service) if service.latency.is_some()));
+        let limits_receiving = |share: &UserShare| {
+            let rates = [share.rates.messages_out, share.rates.bytes_out];
+            rates.iter().flatten().any(|limit| limit.get().is_some())
+        };
+        let shares = self
+            .tollway
+            .iter()
+            .flat_map(|claim| claim.signing_keys.values().chain([&claim.users]));
+        let limited = shares.into_iter().any(limits_receiving);
         [
             (Feature::Exports, enforced.exports, !self.exports.is_empty()),
             (Feature::ServiceLatency, enforced.service_latency, measured),
             (Feature::Imports, enforced.imports, !self.imports.is_empty()),
             (Feature::Mappings, enforced.mappings, !self.mappings.is_empty()),
+            (Feature::UserRatesOut, enforced.user_rates_out, limited),
         ]
         .into_iter()
         .find(|&(_, enforced, present)| present && !enforced)

@@ -720,7 +720,24 @@ fn trust_refuses_what_its_server_does_not_act_on() {
         });
         claims.exports = vec![export];
     };
+    let rating = |claims: &mut AccountClaims| {
+        let mut claim = TollwayClaim::new(1, TollwayLimits::default());
+        claim.users.rates.messages_in = RateLimit::new(1, None).ok();
+        claim.users.rates.messages_out = Some(RateLimit::Unlimited);
+        claims.tollway = Some(claim);
+    };
+    let rating_out = |claims: &mut AccountClaims| {
+        rating(claims);
+        let claim = claims.tollway.as_mut().unwrap();
+        let of_key = claim.signing_keys.entry(claims.subject).or_default();
+        of_key.rates.bytes_out = RateLimit::new(1, None).ok();
+    };
     assert_eq!(verified(Enforced::NONE, &|_| {}), Ok(()));
+    assert_eq!(verified(Enforced::NONE, &rating), Ok(()));
+    assert_eq!(
+        verified(Enforced::NONE, &rating_out),
+        not_enforced(Feature::UserRatesOut)
+    );
     assert_eq!(
         verified(Enforced::NONE, &exporting),
         not_enforced(Feature::Exports)
@@ -747,6 +764,7 @@ fn trust_refuses_what_its_server_does_not_act_on() {
         &importing,
         &mapping,
         &measuring,
+        &rating_out,
     ] {
         assert_eq!(verified(Enforced::ALL, change), Ok(()));
     }

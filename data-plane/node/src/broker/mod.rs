@@ -78,7 +78,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tollway_accounts::{Exchange, MeterTotals};
-use tollway_claims::{AccountClaims, AccountDocument, PublicKey, Trust};
+use tollway_claims::{AccountClaims, AccountDocument, Enforced, PublicKey, Trust};
 
 use shared::{Shared, unix_now};
 
@@ -91,6 +91,13 @@ pub use runtime::{operator_runtime, runtime};
 pub use settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 pub use stats::NodeStats;
 pub use users::{InvalidPassword, InvalidUserList, ListedProof, ListedUser, Nobody, UserList};
+
+/// What of an account's document this node acts on. It has no way yet to hold back what one user
+/// receives, and a document that says so is refused.
+pub const ENFORCED: Enforced = Enforced {
+    user_rates_out: false,
+    ..Enforced::ALL
+};
 
 /// What is open now in one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use rustls::CertificateError;
 use sha2::{Digest as _, Sha256};
-use tollway_claims::{Enforced, Trust};
+use tollway_claims::Trust;
 use tollway_proto::fleet::EnrolRequest;
 use tollway_proto::fleet::fleet_service_client::FleetServiceClient;
 use tonic::Code;
@@ -17,6 +17,7 @@ use super::bounds::CALL_WAIT;
 use super::channel::{DialError, dial};
 use super::identity::{Identity, IdentityError, KeyRequest};
 use super::tls::{self, AuthorityMismatch};
+use crate::broker::ENFORCED;
 use crate::error_text;
 
 /// A one-time token, `twe_<secret>.<SHA-256 of the authority's certificate>`.
@@ -164,7 +165,7 @@ async fn enrol_once(
         node_name: node_name.to_owned(),
         trust: Trust::from_operator_jwt(&answer.operator_jwt)
             .map_err(IdentityError::Operator)?
-            .enforcing(Enforced::ALL),
+            .enforcing(ENFORCED),
         operator_jwt: answer.operator_jwt,
         authority: answer.authority_certificate.into(),
         certificate: answer.certificate.into(),

@@ -7,11 +7,12 @@ use parking_lot::Mutex;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
-use tollway_claims::{Enforced, PublicKey, Trust, TrustError};
+use tollway_claims::{PublicKey, Trust, TrustError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::tls;
+use crate::broker::ENFORCED;
 use crate::data_folder::{DataFolder, DataFolderError};
 
 /// One file holds all of it, so that a crash leaves an identity or none, never half of one.
@@ -198,7 +199,7 @@ impl IdentityFile {
                 .map_err(|_| damaged(&format!("its {what} is not base64")))
         };
         let identity = Identity {
-            trust: Trust::pin(self.operator, &self.operator_jwt)?.enforcing(Enforced::ALL),
+            trust: Trust::pin(self.operator, &self.operator_jwt)?.enforcing(ENFORCED),
             authority: bytes(&self.authority_certificate, "authority_certificate")?.into(),
             certificate: bytes(&self.certificate, "certificate")?.into(),
             private_key: Zeroizing::new(bytes(&private_key, "private_key")?),

@@ -17,6 +17,7 @@ mod written;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query as Parameters, State};
@@ -33,6 +34,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tollway_accounts::MeterTotals;
+use tollway_claims::RateLimit;
 
 pub use self::about::About;
 use self::connz::Connz;
@@ -240,6 +242,29 @@ impl Collector for Monitor {
                 .map(|(account, totals)| (account.as_str(), read(totals)));
             metrics.counters(name, help, "account", values)?;
         }
+        let mut restraints = Vec::new();
+        self.broker.restraints_visit(&mut |key, restraint| {
+            let label = labels
+                .get(&key)
+                .map_or_else(|| key.to_string(), |label| (*label).to_owned());
+            restraints.push((label, restraint));
+        });
+        metrics.seconds(
+            "account_throttled_seconds",
+            "Time that connections of the account read nothing because of a rate, all together",
+            restraints
+                .iter()
+                .map(|(account, restraint)| (account.as_str(), restraint.throttled)),
+        )?;
+        let refusals = restraints.iter().flat_map(|(account, restraint)| {
+            let kinds = restraint.refusals.iter();
+            kinds.map(move |(kind, count)| ([("account", account.as_str()), ("kind", *kind)], *count))
+        });
+        metrics.labelled_counters(
+            "account_refusals",
+            "What the account's clients were refused, by kind",
+            refusals,
+        )?;
         for (name, help, read) in ACCOUNT_GAUGES {
             let values = served
                 .iter()
@@ -336,7 +361,7 @@ const ACCOUNT_METERS: [AccountMeter; 5] = [
 type AccountGauge = (&'static str, &'static str, fn(&AccountView) -> Option<u64>);
 
 /// What is used beside what is granted, so that one can be divided by the other.
-const ACCOUNT_GAUGES: [AccountGauge; 5] = [
+const ACCOUNT_GAUGES: [AccountGauge; 9] = [
     (
         "account_connections",
         "Client connections open in the account",
@@ -362,7 +387,31 @@ const ACCOUNT_GAUGES: [AccountGauge; 5] = [
         "Largest message that the account may send; no line without a limit of its own",
         |account| account.limits.payload_bytes.get(),
     ),
+    (
+        "account_messages_in_rate_limit",
+        "Messages per second that the account's clients may send; no line without a limit",
+        |account| per_second(account.limits.rates.messages_in),
+    ),
+    (
+        "account_bytes_in_rate_limit",
+        "Bytes per second that the account's clients may send; no line without a limit",
+        |account| per_second(account.limits.rates.bytes_in),
+    ),
+    (
+        "account_messages_out_rate_limit",
+        "Messages per second that the account's clients may receive; no line without a limit",
+        |account| per_second(account.limits.rates.messages_out),
+    ),
+    (
+        "account_bytes_out_rate_limit",
+        "Bytes per second that the account's clients may receive; no line without a limit",
+        |account| per_second(account.limits.rates.bytes_out),
+    ),
 ];
+
+fn per_second(limit: Option<RateLimit>) -> Option<u64> {
+    Some(limit?.get()?.per_second.get())
+}
 
 struct Encoder<'e>(DescriptorEncoder<'e>);
 
@@ -390,6 +439,33 @@ impl Encoder<'_> {
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    fn seconds<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (&'v str, Duration)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (account, time) in values {
+            let labels = [("account", account)];
+            ConstCounter::new(time.as_secs_f64()).encode(family.encode_family(as_set(&labels))?)?;
+        }
+        Ok(())
+    }
+
+    fn labelled_counters<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'static str, &'v str); 2], u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            ConstCounter::new(value).encode(family.encode_family(as_set(&labels))?)?;
+        }
+        Ok(())
     }
 
     fn counters<L: AsRef<str>>(

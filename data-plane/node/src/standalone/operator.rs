@@ -3,12 +3,12 @@
 use std::io;
 
 use tollway_accounts::{Exchange, InvalidExchange};
-use tollway_claims::{Enforced, Trust, TrustError};
+use tollway_claims::{Trust, TrustError};
 use tollway_conf::{Position, ServerConfig};
 
 use super::accounts::limit_by_server;
 use super::surroundings::read as read_bytes;
-use crate::broker::ConfiguredAccount;
+use crate::broker::{ConfiguredAccount, ENFORCED};
 use crate::error_text;
 
 /// Why an operator or its accounts cannot be used.
@@ -93,7 +93,7 @@ pub(super) fn read(
     };
     let trust = Trust::from_operator_jwt(jwt.trim())
         .map_err(|source| InvalidOperator::Operator { at: at(), source })?
-        .enforcing(Enforced::ALL);
+        .enforcing(ENFORCED);
     let pinned = &file.resolver_pinned_accounts;
     let mut accounts = Vec::new();
     for preloaded in &file.resolver_preload {
