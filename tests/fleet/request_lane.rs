@@ -1,6 +1,7 @@
 //! Questions from the API into an account, over the fleet stream.
 
 use data_encoding::BASE64;
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tollway_tests::{Account, Answer, Api, Raw, System, eventually};
@@ -89,7 +90,9 @@ async fn questions_beside_each_other_get_their_own_answers() {
         let answer = ask(api, &tenant.account, question).await;
         assert_eq!(answer.body["payload"], payload, "{answer:?}");
     });
-    tokio::join!(futures_util::future::join_all(asking), async {
+    // So many may wait in an account at the same time.
+    let asking = stream::iter(asking).buffer_unordered(16).collect::<()>();
+    tokio::join!(asking, async {
         // In the opposite order, as far as they wait beside each other.
         let mut waiting = Vec::new();
         for answered in 0..QUESTIONS {

@@ -392,6 +392,53 @@ async fn answers_leave_by_no_stream_however_much_is_exported() {
 }
 
 #[tokio::test]
+async fn an_accounts_own_events_neither_leave_nor_can_be_made_up_by_others() {
+    let exports = vec![Export::stream(filter(">")), Export::service(filter(">"))];
+    let pair = Pair::new(exports, |exporter| {
+        vec![
+            stream_from(exporter, ">"),
+            renamed(stream_from(exporter, "news"), "$TOLLWAY.EVENT.REFUSED.NEWS"),
+            renamed(service_from(exporter, "$TOLLWAY.EVENT.REFUSED.X"), "forge"),
+            service_from(exporter, "q"),
+        ]
+    })
+    .await;
+    let (mut exporter, mut importer) = pair.clients().await;
+    exporter.subscribe("> 1").await;
+    importer.subscribe("> 2").await;
+    // Told to the exporter alone.
+    let user = pair
+        .exporter
+        .user_with(|claims| claims.limits.permissions.publish.deny = vec!["secret".to_owned()]);
+    let mut listener = pair.world.client(&pair.exporter.user()).await;
+    listener.subscribe("$TOLLWAY.EVENT.> 3").await;
+    let mut denied = pair.world.client(&user).await;
+    denied.send(publish("secret", "x")).await;
+    for client in [&mut listener, &mut exporter] {
+        let event = client.line().await;
+        assert!(event.starts_with("MSG $TOLLWAY.EVENT."), "{event}");
+        client.line().await;
+    }
+    importer.sync().await;
+    // What is imported under such a name does not arrive under it.
+    exporter.send(publish("news", "x")).await;
+    exporter.expect(message("news", "1", "x")).await;
+    importer.expect(message("news", "2", "x")).await;
+    importer.sync().await;
+    // Nobody asks there, and no answer goes there.
+    importer.send(publish("forge", "x")).await;
+    importer.expect(message("forge", "2", "x")).await;
+    exporter.sync().await;
+    let reply = "$TOLLWAY.EVENT.REFUSED.Y";
+    importer.send(request("q", reply, "x")).await;
+    importer.expect(format!("MSG q 2 {reply} 1\r\nx\r\n")).await;
+    let back = exporter.expect_request("q", &pair.importer, "x").await;
+    exporter.send(publish(&back, "forged")).await;
+    exporter.expect(message(&back, "1", "forged")).await;
+    importer.sync().await;
+}
+
+#[tokio::test]
 async fn a_request_goes_on_where_the_exporter_asks_others_and_the_answer_comes_back() {
     let mut pair = Pair::new(vec![Export::service(filter("near"))], |exporter| {
         vec![service_from(exporter, "near")]

@@ -11,6 +11,7 @@ mod node;
 mod operator;
 mod outage;
 mod requests;
+mod transports;
 mod usage;
 
 use std::time::{Duration, Instant};

@@ -132,8 +132,17 @@ impl Node {
     }
 
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// As an operator asks a program to read its files again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id")).expect("a process id");
-        kill_process(pid, Signal::TERM).expect("our child");
+        kill_process(pid, signal).expect("our child");
     }
 
     pub(crate) async fn ended(mut self) -> Ended {

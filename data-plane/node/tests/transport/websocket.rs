@@ -302,3 +302,27 @@ async fn other_programs_on_the_port_are_answered_and_sent_away() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_forwarded_address_is_shown_and_opens_no_network() {
+    let world = world().await;
+    let account = world.account();
+    let (anywhere, inside) = (
+        account.user(),
+        account.user_with(|claims| claims.limits.src = vec!["192.0.2.0/24".parse().expect("a network")]),
+    );
+    let asked = Asked {
+        headers: &[("X-Forwarded-For", "192.0.2.7, 198.51.100.1")],
+    };
+    let mut client = of_websocket(&world, asked).await;
+    client.log_in(&anywhere).await;
+    let mut shown = Vec::new();
+    world
+        .broker
+        .connections_visit(&mut |view| shown.push(view.peer.ip().to_string()));
+    assert_eq!(shown, ["192.0.2.7"]);
+    let mut liar = of_websocket(&world, asked).await;
+    let line = liar.connect_line(&inside, json!({}));
+    liar.send(line).await;
+    assert_eq!(liar.rest().await, "-ERR 'Authorization Violation'\r\n");
+}
