@@ -55,7 +55,10 @@ async def everyday():
     work = [await client.subscribe("work", queue="workers") for _ in range(3)]
     for number in range(60):
         await client.publish("work", str(number).encode())
-    await client.flush()
+    # The library's flush may overtake what it has not written yet, so the messages themselves are waited for.
+    async with asyncio.timeout(PATIENCE):
+        while sum(subscription.pending_msgs for subscription in work) < 60:
+            await asyncio.sleep(0.01)
     shares = [subscription.pending_msgs for subscription in work]
     assert sum(shares) == 60 and all(shares), shares
     for subscription in work:
