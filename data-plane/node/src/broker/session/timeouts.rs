@@ -1,0 +1,82 @@
+//! What time does: who does not authenticate, credentials that end, silent clients.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use tollway_wire::{ProtocolError, encoder};
+
+use super::{Flow, Session};
+use crate::broker::close_reason::CloseReason;
+use crate::broker::shared::unix_now;
+
+/// The longest that a session sleeps before it looks at the calendar again:
+/// the wall clock may be set meanwhile.
+const CALENDAR_LOOK: Duration = Duration::from_secs(3600);
+
+impl Session {
+    /// When [`Session::handle_timeout`] must be called next.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        let Some(login) = &self.login else {
+            return if self.shared.greeting().auth_required {
+                self.authenticate_by
+            } else {
+                self.ping_at
+            };
+        };
+        match login.limits.ends() {
+            Some(end) => self.ping_at.min(Instant::now() + until(end)),
+            None => self.ping_at,
+        }
+    }
+
+    /// Whether an operation changed what [`Session::poll_timeout`] says.
+    pub(crate) fn take_timeout_changed(&mut self) -> bool {
+        std::mem::take(&mut self.timeout_changed)
+    }
+
+    /// Time passed: credentials end, silent clients are pinged, dead ones given up.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
+        let Some(login) = &self.login else {
+            if !self.shared.greeting().auth_required {
+                return self.ping_when_silent(now, out);
+            }
+            if now < self.authenticate_by {
+                return ControlFlow::Continue(());
+            }
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthenticationTimeout));
+        };
+        let today = unix_now();
+        if login.limits.user_ends.is_some_and(|end| end <= today) {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::UserAuthenticationExpired));
+        }
+        if login.limits.account_ends.is_some_and(|end| end <= today) {
+            return ControlFlow::Break(CloseReason::Told(ProtocolError::AccountAuthenticationExpired));
+        }
+        self.ping_when_silent(now, out)
+    }
+
+    fn ping_when_silent(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
+        if now < self.ping_at {
+            return ControlFlow::Continue(());
+        }
+        self.ping_at = now + self.shared.settings.ping_interval;
+        if std::mem::take(&mut self.heard) {
+            self.pings_unanswered = 0;
+        } else if self.pings_unanswered >= self.shared.settings.pings_unanswered_max {
+            return ControlFlow::Break(CloseReason::Stale);
+        } else {
+            self.pings_unanswered += 1;
+            encoder::ping(out);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// How long to sleep until a point of the calendar.
+fn until(unix: i64) -> Duration {
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let end = Duration::from_secs(u64::try_from(unix).unwrap_or(0));
+    end.saturating_sub(since_1970).min(CALENDAR_LOOK)
+}
