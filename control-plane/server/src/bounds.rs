@@ -34,10 +34,12 @@ pub const HTTP2_SMALL_DATA_BYTES: usize = 256;
 pub const REFUSALS_AT_ONCE_MAX: u32 = 200;
 /// How many more in each second.
 pub const REFUSALS_PER_SECOND: u32 = 100;
-/// How long such a call waits for its answer; when it should wait longer, its connection ends with it.
+/// How long such a call waits for its answer at most; when it should wait longer, its connection ends with
+/// it. And how long calls wait for theirs that were refused because there are too many: whoever asks again at
+/// once would keep us busy with refusals.
 pub const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(1);
-/// Such calls of one connection that wait; a further one is answered, and the connection ends.
-pub const REFUSALS_WAITING_MAX: usize = 4;
+/// Refused calls of one connection that wait; a further one is answered, and the connection ends.
+pub const REFUSALS_WAITING_MAX: usize = 16;
 /// What a client may send on one HTTP/2 connection before any of it is read, and what is kept of one
 /// answer that the client does not take.
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
@@ -166,8 +168,10 @@ pub const LOOK_UP_SHARERS_MAX: usize = CALLS_PER_ORGANIZATION_MAX;
 /// Calls of one organization that are open at the same time; further ones wait. Callers of the platform do
 /// not count.
 pub const CALLS_PER_ORGANIZATION_MAX: usize = 256;
-/// How long they wait. Nobody who is refused is told so sooner: who asks again at once would keep us busy.
+/// How long they wait.
 pub const CALL_WAIT: Duration = Duration::from_secs(1);
+/// How many of one organization wait; further ones are refused.
+pub const CALLS_WAITING_PER_ORGANIZATION_MAX: usize = 1_024;
 /// How long a look-up waits for its turn.
 pub const LOOK_UP_WAIT: Duration = Duration::from_secs(1);
 /// Callers' secrets, by their hashes, that are remembered as good, and as none.

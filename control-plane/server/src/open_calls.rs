@@ -32,7 +32,7 @@ use crate::{
         BODY_WAIT, REFUSAL_WAIT_MAX, REFUSALS_WAITING_MAX, REQUEST_BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX,
     },
     call_origin::{CallOrigin, Caller},
-    grpc::is_grpc,
+    grpc::{CODE_KEY, is_grpc},
     peers::PeerPlace,
 };
 
@@ -61,7 +61,7 @@ impl OpenCalls {
     }
 
     /// Lets a refused call wait for its answer. `false` when the connection should end with it.
-    async fn hold_refusal(&self, place: &PeerPlace) -> bool {
+    async fn hold_refusal(&self, refusal: Refusal, place: &PeerPlace) -> bool {
         {
             let mut count = self.0.lock();
             if count.refused >= REFUSALS_WAITING_MAX {
@@ -70,7 +70,10 @@ impl OpenCalls {
             count.refused += 1;
         }
         let _refused = Refused(self);
-        let wait = place.refusal_wait(Instant::now());
+        let wait = match refusal {
+            Refusal::Nobody => place.refusal_wait(Instant::now()),
+            Refusal::TooMany => Some(REFUSAL_WAIT_MAX),
+        };
         sleep(wait.unwrap_or(REFUSAL_WAIT_MAX)).await;
         wait.is_some()
     }
@@ -99,14 +102,33 @@ impl Drop for Refused<'_> {
     }
 }
 
-/// Whether the answer says that nobody is known by what the call presented.
-fn is_refusal(response: &Response<Body>) -> bool {
-    const UNAUTHENTICATED: &str = "16";
-    response.status() == StatusCode::UNAUTHORIZED
-        || response
-            .headers()
-            .get("grpc-status")
-            .is_some_and(|status| status == UNAUTHENTICATED)
+/// Why a call was refused that its client may make again at once.
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// Nobody is known by what it presented.
+    Nobody,
+    /// There are too many like it.
+    TooMany,
+}
+
+impl Refusal {
+    /// `names_caller` says whether the call presented anything: a probe of our health is told at once.
+    fn of(response: &Response<Body>, names_caller: bool) -> Option<Self> {
+        const UNAUTHENTICATED: &str = "16";
+        let (status, headers) = (response.status(), response.headers());
+        let code = headers.get(CODE_KEY).and_then(|code| code.to_str().ok());
+        let is_nobody = status == StatusCode::UNAUTHORIZED
+            || headers.get("grpc-status").is_some_and(|status| status == UNAUTHENTICATED);
+        let is_too_many = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) || matches!(code, Some("too_many_calls" | "overloaded"));
+        match () {
+            () if is_nobody => Some(Self::Nobody),
+            () if is_too_many && names_caller => Some(Self::TooMany),
+            () => None,
+        }
+    }
 }
 
 impl Drop for OpenCall {
@@ -134,6 +156,9 @@ pub(crate) async fn serve_call(
     let origin = CallOrigin::new(peer);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(origin.clone());
+    let names_caller = [header::AUTHORIZATION, header::COOKIE]
+        .iter()
+        .any(|name| request.headers().contains_key(name));
     // What speaks gRPC may go on in its own time.
     let is_stream = is_grpc(request.headers());
     let (parts, body) = request.into_parts();
@@ -146,7 +171,9 @@ pub(crate) async fn serve_call(
         }
     };
     let Ok(mut response) = TowerToHyperService::new(router).call(request).await;
-    if is_refusal(&response) && !calls.hold_refusal(&place).await {
+    if let Some(refusal) = Refusal::of(&response, names_caller)
+        && !calls.hold_refusal(refusal, &place).await
+    {
         if is_http1 {
             response
                 .headers_mut()

@@ -21,7 +21,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     sync::watch,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant},
 };
 use tollway_api::{Problem, ProblemCode};
 use tollway_authz::Principal;
@@ -172,11 +172,8 @@ impl CallerLookUps {
             None => None,
         };
 
-        let Some(mut answer) = self.flight(presented, home, look) else {
-            // Told later than it is known, as everybody who may ask again at once.
-            sleep(LOOK_UP_WAIT).await;
-            return Err(ProblemCode::Overloaded.into());
-        };
+        let answer = self.flight(presented, home, look);
+        let mut answer = answer.ok_or(ProblemCode::Overloaded)?;
         let answer = match answer.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().expect("it was waited for"),
             Err(gone) => return Err(AppError::internal("look up who calls")(gone)),
