@@ -118,7 +118,9 @@ impl Refusal {
         let (status, headers) = (response.status(), response.headers());
         let code = headers.get(CODE_KEY).and_then(|code| code.to_str().ok());
         let is_nobody = status == StatusCode::UNAUTHORIZED
-            || headers.get("grpc-status").is_some_and(|status| status == UNAUTHENTICATED);
+            || headers
+                .get("grpc-status")
+                .is_some_and(|status| status == UNAUTHENTICATED);
         let is_too_many = matches!(
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
