@@ -18,6 +18,7 @@ use super::introduction::Introduction;
 use super::settings::Leaving;
 use super::shared::Shared;
 use super::stats::Counters;
+use super::system;
 use crate::transport::{Transport, open};
 
 /// How long to wait when the operating system cannot give us a connection. It
@@ -41,6 +42,8 @@ pub(crate) async fn serve(
 ) {
     let connections = TaskTracker::new();
     tokio::spawn(desk::work(shared.clone(), stop.clone()));
+    tokio::spawn(system::work(shared.clone(), stop.clone()));
+    tokio::spawn(system::account_numbers::work(shared.clone(), stop.clone()));
     let listening = listeners
         .into_iter()
         .map(|(listener, door)| accept(shared, &connections, listener, door, &stop));
@@ -52,12 +55,14 @@ pub(crate) async fn serve(
             () = leave(shared, *how, &connections) => {}
         }
     }
+    system::tell_of_node(shared, "SHUTDOWN").await;
     drain(shared, &connections).await;
 }
 
 /// Tells all clients to go elsewhere, and closes those that stay one by one: they come to the other
 /// servers one by one then, too.
 async fn leave(shared: &Shared, how: Leaving, connections: &TaskTracker) {
+    system::tell_of_node(shared, "LAMEDUCK").await;
     tell_lame_duck(shared);
     if tokio::time::timeout(how.grace, connections.wait()).await.is_ok() {
         return;

@@ -41,6 +41,8 @@ pub(crate) struct Account {
     pub(crate) denials: Denials,
     /// What it asks others and others have not answered.
     pub(crate) requests: OpenRequests,
+    /// Where the node itself is asked.
+    service: Mutex<Option<Arc<Subscription>>>,
     served: ArcSwap<Served>,
     crossing: ArcSwap<Crossing>,
     roster: Mutex<Roster>,
@@ -174,6 +176,7 @@ impl Account {
             buckets: RateBuckets::new(&served.limits.rates),
             denials: Denials::default(),
             requests,
+            service: Mutex::default(),
             served: ArcSwap::from_pointee(served),
             crossing: ArcSwap::new(crossing),
             roster: Mutex::default(),
@@ -277,6 +280,11 @@ impl Account {
         }
     }
 
+    /// Shows its clients, oldest first.
+    pub(crate) fn clients(&self) -> Vec<Arc<Client>> {
+        self.roster.lock().clients.values().cloned().collect()
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.roster.lock().clients.len()
     }
@@ -298,6 +306,32 @@ impl Account {
             }
         });
         found || end == WalkEnd::Paused || !self.crossing.load().streams(subject).is_empty()
+    }
+
+    /// Whether anybody could hear what the node tells here, whatever the subject is.
+    pub(crate) fn may_hear(&self) -> bool {
+        self.interest.read().subscriptions > 0 || !self.crossing.load().is_empty()
+    }
+
+    /// Whether anybody hears what the node tells on a subject. Unlike [`Self::listens`] this counts
+    /// who subscribed to everything too.
+    pub(crate) fn hears(&self, subject: &[u8]) -> bool {
+        let (mut walk, mut steps, mut found) = (Walk::new(), LOOK_STEPS_MAX, false);
+        let (end, _) = self.look(&mut walk, subject, &mut steps, &mut |_| {
+            found = true;
+            ControlFlow::Break(())
+        });
+        found || end == WalkEnd::Paused || !self.crossing.load().streams(subject).is_empty()
+    }
+
+    /// The account begins to be served, and answers for the node.
+    pub(crate) fn service_set(&self, service: Arc<Subscription>) {
+        *self.service.lock() = Some(service);
+    }
+
+    /// The end of that.
+    pub(crate) fn take_service(&self) -> Option<Arc<Subscription>> {
+        self.service.lock().take()
     }
 
     /// Adds a subscription.

@@ -17,6 +17,7 @@ use super::client::Client;
 use super::close_reason::CloseReason;
 use super::exchange::{self, DocumentRefused, Exchanges};
 use super::shared::Shared;
+use super::system;
 use super::user::{Origin, User};
 use super::users::{Listed, UserList};
 
@@ -96,6 +97,7 @@ fn put_in_force(shared: &Shared, exchanges: &mut Exchanges, documents: Vec<Accou
         }
     }
     exchanges.publish(shared);
+    system::follow(shared);
     for (account, served) in changed {
         account.change(Some(served), |roster, served| {
             revisit(shared, roster, served, now)
@@ -113,7 +115,9 @@ fn insert(shared: &Shared, key: PublicKey, label: &str, served: Served) {
         served,
         shared.settings.account_memory_max / OPEN_REQUESTS_MEMORY_PART,
     );
-    shared.accounts.write().insert(key, Arc::new(account));
+    let account = Arc::new(account);
+    system::service::open(&shared.system, &account, shared.next_id());
+    shared.accounts.write().insert(key, account);
 }
 
 /// Puts a whole configuration in force. New accounts are there before the users that are let into
@@ -137,6 +141,7 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
     }
     exchanges.publish(shared);
     shared.authority.store(Some(Arc::new(authority)));
+    system::follow(shared);
     for (account, served) in changed {
         account.change(Some(served), |roster, served| {
             revisit(shared, roster, served, now)
@@ -153,6 +158,7 @@ pub(crate) fn account_remove(shared: &Shared, key: &PublicKey, now: i64) {
     exchanges.handle_removal(key, now);
     exchanges.publish(shared);
     remove(shared, key);
+    system::follow(shared);
 }
 
 fn remove(shared: &Shared, key: &PublicKey) {
@@ -160,6 +166,7 @@ fn remove(shared: &Shared, key: &PublicKey) {
         return;
     };
     exchange::forget(&account);
+    system::service::close(&account);
     account.change(None, |roster, _| {
         roster.removed = true;
         evict_all(roster, &told(ProtocolError::AccountAuthenticationExpired));
@@ -170,6 +177,7 @@ fn remove(shared: &Shared, key: &PublicKey) {
 pub(crate) fn trust_set(shared: &Shared, trust: Trust, now: i64) {
     let _one_at_a_time = shared.changes.lock();
     shared.authority.store(Some(Arc::new(Authority::Operator(trust))));
+    system::follow(shared);
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
     for account in accounts {
         account.change(None, |roster, served| revisit(shared, roster, served, now));

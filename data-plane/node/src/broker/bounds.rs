@@ -151,6 +151,23 @@ pub const MAPPED_SUBJECT_MAX: usize = CONTROL_LINE_MAX;
 /// Bytes of a request with its sender's header that a publisher keeps room for.
 pub const CROSSING_BODY_KEEP_MAX: usize = 16 * 1024;
 
+/// Events that wait to be told in the system account; what happens meanwhile is not told.
+pub const SYSTEM_EVENTS_WAITING_MAX: usize = 4096;
+
+/// Questions to the node that wait to be answered: of tenants all together, and of the system account.
+pub const QUESTIONS_WAITING_MAX: usize = 4096;
+/// Those of one tenant. Who asks more hears that nobody is there.
+pub const TENANT_QUESTIONS_MAX: usize = 4;
+/// Those of the system account.
+pub const SYSTEM_QUESTIONS_MAX: usize = 256;
+/// Bytes of the body of a question: a few options.
+pub const QUESTION_BYTES_MAX: usize = 16 * 1024;
+
+/// How often the numbers of each account in use are told in the system account.
+pub const ACCOUNT_NUMBERS_INTERVAL: Duration = Duration::from_secs(30);
+/// How long nothing is told of accounts whose numbers change after that was told.
+pub const ACCOUNT_NUMBERS_PAUSE: Duration = Duration::from_millis(100);
+
 /// Response times that wait to be told.
 pub const MEASUREMENTS_WAITING_MAX: usize = 1024;
 
@@ -231,6 +248,8 @@ pub const DRAIN: Duration = Duration::from_secs(3);
 /// The most that a control line may be allowed to have.
 pub const CONTROL_LINE_CEILING: usize = 15 * 1024;
 
+// All that the system account may ask has a place.
+const _: () = assert!(SYSTEM_QUESTIONS_MAX <= QUESTIONS_WAITING_MAX);
 // A turn must be able to use what one look finds.
 const _: () = assert!(LOOK_STEPS_MAX <= TURN_STEPS_SHARED);
 const _: () = assert!(READ_CHUNK_SHARED <= READ_CHUNK_ALONE);

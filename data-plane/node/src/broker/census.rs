@@ -10,7 +10,9 @@ use tollway_accounts::{AccountLimits, MeterTotals};
 use tollway_claims::PublicKey;
 
 use super::LiveCounts;
+use super::account::Account;
 use super::card::ConnectionView;
+use super::client::Sink;
 use super::outbound::Outbound;
 use super::shared::Shared;
 use super::user::{Origin, User};
@@ -54,19 +56,24 @@ pub struct SubscriptionView {
 /// Shows every account.
 pub(crate) fn accounts(shared: &Shared, visit: &mut dyn FnMut(AccountView)) {
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
-    for account in accounts {
-        let served = account.served();
-        visit(AccountView {
-            key: account.key,
-            account: account.label.to_string(),
-            name: served.claims().name.clone(),
-            live: LiveCounts {
-                connections: u32::try_from(account.connections()).unwrap_or(u32::MAX),
-                subscriptions: u32::try_from(account.subscriptions()).unwrap_or(u32::MAX),
-            },
-            totals: account.meters.totals(),
-            limits: served.limits,
-        });
+    for served in accounts {
+        visit(account(&served));
+    }
+}
+
+/// One account.
+pub(crate) fn account(account: &Account) -> AccountView {
+    let served = account.served();
+    AccountView {
+        key: account.key,
+        account: account.label.to_string(),
+        name: served.claims().name.clone(),
+        live: LiveCounts {
+            connections: u32::try_from(account.connections()).unwrap_or(u32::MAX),
+            subscriptions: u32::try_from(account.subscriptions()).unwrap_or(u32::MAX),
+        },
+        totals: account.meters.totals(),
+        limits: served.limits,
     }
 }
 
@@ -74,39 +81,63 @@ pub(crate) fn accounts(shared: &Shared, visit: &mut dyn FnMut(AccountView)) {
 pub(crate) fn connections(shared: &Shared, visit: &mut dyn FnMut(ConnectionView)) {
     let outbounds: Vec<Arc<Outbound>> = shared.outbounds.lock().values().cloned().collect();
     for outbound in outbounds {
-        let (mut view, client) = outbound.card.read(outbound.id);
-        view.pending_bytes = outbound.pending();
-        if let Some(client) = client {
-            view.subscriptions = client.subscriptions.load(Relaxed);
-            view.user = label(&client.user());
-            view.account = Some(client.account.label.to_string());
-            view.account_name = Some(client.account.served().claims().name.clone());
-        }
-        visit(view);
+        visit(connection(&outbound));
     }
+}
+
+/// Shows every connection of one account.
+pub(crate) fn connections_of(account: &Account, visit: &mut dyn FnMut(ConnectionView)) {
+    for client in account.clients() {
+        if let Sink::Socket(outbound) = &client.sink {
+            visit(connection(outbound));
+        }
+    }
+}
+
+fn connection(outbound: &Outbound) -> ConnectionView {
+    let (mut view, client) = outbound.card.read(outbound.id);
+    view.pending_bytes = outbound.pending();
+    if let Some(client) = client {
+        view.subscriptions = client.subscriptions.load(Relaxed);
+        view.user = label(&client.user());
+        view.account = Some(client.account.label.to_string());
+        view.account_name = Some(client.account.served().claims().name.clone());
+    }
+    view
 }
 
 /// Shows subscriptions, account by account, until there were enough.
 pub(crate) fn subscriptions(shared: &Shared, visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>) {
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
     for account in accounts {
-        let name = account.served().claims().name.clone();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let flow = account.visit(&mut |subscription| {
-            visit(SubscriptionView {
-                account: account.label.to_string(),
-                account_name: name.clone(),
-                filter: text(subscription.filter.as_bytes()),
-                queue: subscription.queue.as_deref().map(text),
-                sid: text(&subscription.sid),
-                delivered: subscription.delivered(),
-                connection: subscription.client.id,
-            })
-        });
-        if flow.is_break() {
+        if subscriptions_of(&account, visit).is_break() {
             return;
         }
     }
+}
+
+/// Shows subscriptions of one account, until there were enough.
+pub(crate) fn subscriptions_of(
+    account: &Account,
+    visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let name = account.served().claims().name.clone();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    account.visit(&mut |subscription| {
+        // Those of the node itself are nobody's.
+        if !subscription.client.is_metered() {
+            return ControlFlow::Continue(());
+        }
+        visit(SubscriptionView {
+            account: account.label.to_string(),
+            account_name: name.clone(),
+            filter: text(subscription.filter.as_bytes()),
+            queue: subscription.queue.as_deref().map(text),
+            sid: text(&subscription.sid),
+            delivered: subscription.delivered(),
+            connection: subscription.client.id,
+        })
+    })
 }
 
 /// What a user is called: its name, or its key.

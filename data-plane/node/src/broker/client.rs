@@ -19,6 +19,7 @@ use super::outbound::Outbound;
 use super::request_info::RequestInfo;
 use super::shares::Share;
 use super::subscription::Subscription;
+use super::system::service::Service;
 use super::user::User;
 
 /// One login of one connection. A second CONNECT makes a new one.
@@ -61,6 +62,8 @@ struct Responses {
 pub(crate) enum Sink {
     Socket(Arc<Outbound>),
     Inbox(Arc<Inbox>),
+    /// The node itself, which answers.
+    System(Arc<Service>),
 }
 
 /// What a client says about itself, as far as routing asks.
@@ -121,7 +124,7 @@ impl Client {
         };
         match &self.sink {
             Sink::Socket(outbound) => outbound.card.introduce(info),
-            Sink::Inbox(_) => info,
+            Sink::Inbox(_) | Sink::System(_) => info,
         }
     }
 
@@ -231,7 +234,7 @@ impl Client {
     pub(crate) fn is_closing(&self) -> bool {
         match &self.sink {
             Sink::Socket(outbound) => outbound.is_closing(),
-            Sink::Inbox(_) => false,
+            Sink::Inbox(_) | Sink::System(_) => false,
         }
     }
 

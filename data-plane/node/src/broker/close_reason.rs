@@ -30,6 +30,8 @@ pub(crate) enum CloseReason {
     Stale,
     /// The node stops.
     Shutdown,
+    /// Who runs the node wants to be rid of it.
+    Kicked,
 }
 
 impl CloseReason {
@@ -47,7 +49,8 @@ impl CloseReason {
             | Self::PendingBytes
             | Self::AccountMemory
             | Self::WriteDeadline
-            | Self::Shutdown => None,
+            | Self::Shutdown
+            | Self::Kicked => None,
         }
     }
 
@@ -70,7 +73,7 @@ impl CloseReason {
         match self {
             Self::ClientClosed => CloseCode::NORMAL,
             Self::Websocket(error) => error.code,
-            Self::Io | Self::Stale | Self::Shutdown => CloseCode::GOING_AWAY,
+            Self::Io | Self::Stale | Self::Shutdown | Self::Kicked => CloseCode::GOING_AWAY,
             Self::Told(ProtocolError::MaximumPayloadViolation)
             | Self::Protocol(DecodeError::PayloadExceeded { .. }) => CloseCode::TOO_BIG,
             Self::Told(ProtocolError::InvalidClientProtocol) | Self::Protocol(_) | Self::MalformedConnect => {
@@ -115,6 +118,49 @@ impl CloseReason {
             Self::WriteDeadline => "slow consumer (write deadline)".into(),
             Self::Stale => "stale connection".into(),
             Self::Shutdown => "server shutdown".into(),
+            Self::Kicked => "kicked".into(),
         }
+    }
+
+    /// As stock servers say it in events and on their pages.
+    pub(crate) fn stock_words(&self) -> &'static str {
+        match self {
+            Self::ClientClosed => "Client Closed",
+            Self::Io => "Read Error",
+            Self::Protocol(DecodeError::PayloadExceeded { .. }) => "Maximum Message Payload Exceeded",
+            Self::Protocol(DecodeError::ControlLineExceeded { .. }) => "Maximum Control Line Exceeded",
+            Self::Protocol(DecodeError::ConnectExpected) => "Authentication Failure",
+            Self::Protocol(DecodeError::HeadersNotNegotiated) => "Message Header Violation",
+            Self::Protocol(_) | Self::Websocket(_) | Self::MalformedConnect => "Protocol Violation",
+            Self::Told(error) => told_in_stock_words(error),
+            Self::Withdrawn(_) => "Authentication Failure",
+            Self::PendingBytes | Self::AccountMemory => "Slow Consumer (Pending Bytes)",
+            Self::WriteDeadline => "Slow Consumer (Write Deadline)",
+            Self::Stale => "Stale Connection",
+            Self::Shutdown => "Server Shutdown",
+            Self::Kicked => "Kicked",
+        }
+    }
+}
+
+fn told_in_stock_words(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::MaximumControlLineExceeded => "Maximum Control Line Exceeded",
+        ProtocolError::MaximumPayloadViolation => "Maximum Message Payload Exceeded",
+        ProtocolError::AuthorizationViolation => "Authentication Failure",
+        ProtocolError::AuthenticationTimeout => "Authentication Timeout",
+        ProtocolError::UserAuthenticationExpired | ProtocolError::AccountAuthenticationExpired => {
+            "Authentication Expired"
+        }
+        ProtocolError::UserAuthenticationRevoked => "Credentials Revoked",
+        ProtocolError::MaximumAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
+        ProtocolError::MaximumConnectionsExceeded => "Maximum Connections Exceeded",
+        ProtocolError::TlsRequired => "TLS Handshake Failure",
+        ProtocolError::StaleConnection => "Stale Connection",
+        ProtocolError::InvalidClientProtocol => "Bad Client Protocol Version",
+        ProtocolError::NoRespondersRequiresHeaders => "No Responders Requires Headers",
+        ProtocolError::FailedAccountRegistration => "Missing Account",
+        ProtocolError::MaximumSubscriptionsExceeded => "Maximum Subscriptions Exceeded",
+        _ => "Protocol Violation",
     }
 }

@@ -121,8 +121,8 @@ pub(crate) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
     *desk.inbound.lock() = Some(measurements);
 }
 
-/// Publishes in the account that exports, as a client of it that nobody sees.
-async fn publish(shared: &Shared, measurement: Measurement) {
+/// Publishes in an account, as a client of it that nobody sees.
+pub(crate) async fn publish(shared: &Shared, measurement: Measurement) {
     let Measurement {
         exporter,
         subject,

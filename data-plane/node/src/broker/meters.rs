@@ -17,6 +17,8 @@ pub(crate) struct Meters {
     messages_out: AtomicU64,
     bytes_out: AtomicU64,
     connections_opened: AtomicU64,
+    /// Clients that were closed because they read too slowly.
+    slow_consumers: AtomicU64,
     /// How long connections read nothing because of a rate, all of them together.
     throttled_nanos: AtomicU64,
     /// By kind.
@@ -66,6 +68,14 @@ impl Meters {
 
     pub(crate) fn add_connection(&self) {
         self.connections_opened.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn add_slow_consumer(&self) {
+        self.slow_consumers.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn slow_consumers(&self) -> u64 {
+        self.slow_consumers.load(Relaxed)
     }
 
     pub(crate) fn add_throttled(&self, time: Duration) {

@@ -65,6 +65,7 @@ mod signal;
 mod staging;
 mod stats;
 mod subscription;
+mod system;
 mod throttle;
 mod user;
 mod users;
@@ -90,6 +91,11 @@ pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
 pub use settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 pub use stats::NodeStats;
+pub use system::account_numbers::AccountNumbers;
+pub use system::request::{AccountTopic, ServerTopic, SystemRequest};
+pub use system::server::ServerView;
+pub use system::service::SystemQuestion;
+pub use system::user_info::UserInfo;
 pub use users::{InvalidPassword, InvalidUserList, ListedProof, ListedUser, Nobody, UserList};
 
 /// What of an account's document this node acts on. It has no way yet to hold back what one user

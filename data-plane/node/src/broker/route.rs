@@ -493,6 +493,7 @@ impl Publisher {
                 true
             }
             Sink::Inbox(inbox) => inbox.push(message),
+            Sink::System(service) => service.ask(&client.account, &self.client, message),
         };
         if let Some(reply) = message.reply {
             client.note_delivery(reply);

@@ -24,6 +24,7 @@ use super::outbound::Outbound;
 use super::refusals::RefusalLog;
 use super::settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
 use super::stats::Counters;
+use super::system::System;
 use super::users::hashing::Hashing;
 use crate::transport::Crowd;
 
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     next_id: AtomicU64,
     /// What is to be done by nobody's turn.
     pub(crate) desk: Arc<Desk>,
+    /// Who runs the node hears and asks there.
+    pub(crate) system: Arc<System>,
     /// Documents change one at a time: two changes of one account in the wrong
     /// order would leave the older one in force. See [`super::exchange`] for the order of locks.
     pub(crate) changes: Mutex<Exchanges>,
@@ -61,6 +64,7 @@ impl Shared {
     pub(crate) fn new(settings: BrokerSettings) -> Self {
         let crowd = Arc::new(Crowd::new(settings.handshakes_max));
         let memory = Arc::new(NodeMemory::new(settings.node_memory_max));
+        let system = Arc::new(System::new(&settings));
         Self {
             settings,
             authority: ArcSwapOption::empty(),
@@ -79,6 +83,7 @@ impl Shared {
             crowd,
             next_id: AtomicU64::new(1),
             desk: Arc::new(Desk::new()),
+            system,
             changes: Mutex::default(),
         }
     }
@@ -160,8 +165,10 @@ impl Shared {
 /// Accounts that lead to each other would keep each other.
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.system.forget();
         for account in self.accounts.get_mut().values() {
             super::exchange::forget(account);
+            super::system::service::close(account);
         }
     }
 }
