@@ -12,7 +12,6 @@ use tollway_claims::PublicKey;
 use super::LiveCounts;
 use super::account::Account;
 use super::card::ConnectionView;
-use super::client::Sink;
 use super::outbound::Outbound;
 use super::shared::Shared;
 use super::user::{Origin, User};
@@ -56,13 +55,13 @@ pub struct SubscriptionView {
 /// Shows every account.
 pub(crate) fn accounts(shared: &Shared, visit: &mut dyn FnMut(AccountView)) {
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
-    for served in accounts {
-        visit(account(&served));
+    for account in accounts {
+        visit(view(&account));
     }
 }
 
 /// One account.
-pub(crate) fn account(account: &Account) -> AccountView {
+pub(crate) fn view(account: &Account) -> AccountView {
     let served = account.served();
     AccountView {
         key: account.key,
@@ -81,63 +80,49 @@ pub(crate) fn account(account: &Account) -> AccountView {
 pub(crate) fn connections(shared: &Shared, visit: &mut dyn FnMut(ConnectionView)) {
     let outbounds: Vec<Arc<Outbound>> = shared.outbounds.lock().values().cloned().collect();
     for outbound in outbounds {
-        visit(connection(&outbound));
+        visit(connection(&outbound).1);
     }
 }
 
-/// Shows every connection of one account.
-pub(crate) fn connections_of(account: &Account, visit: &mut dyn FnMut(ConnectionView)) {
-    for client in account.clients() {
-        if let Sink::Socket(outbound) = &client.sink {
-            visit(connection(outbound));
-        }
-    }
-}
-
-fn connection(outbound: &Outbound) -> ConnectionView {
+/// One connection, and the account that it is in.
+pub(crate) fn connection(outbound: &Outbound) -> (Option<PublicKey>, ConnectionView) {
     let (mut view, client) = outbound.card.read(outbound.id);
     view.pending_bytes = outbound.pending();
-    if let Some(client) = client {
-        view.subscriptions = client.subscriptions.load(Relaxed);
-        view.user = label(&client.user());
-        view.account = Some(client.account.label.to_string());
-        view.account_name = Some(client.account.served().claims().name.clone());
-    }
-    view
+    let Some(client) = client else {
+        return (None, view);
+    };
+    view.subscriptions = client.subscriptions.load(Relaxed);
+    view.user = label(&client.user());
+    view.account = Some(client.account.label.to_string());
+    view.account_name = Some(client.account.served().claims().name.clone());
+    (Some(client.account.key), view)
 }
 
 /// Shows subscriptions, account by account, until there were enough.
 pub(crate) fn subscriptions(shared: &Shared, visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>) {
     let accounts: Vec<_> = shared.accounts.read().values().cloned().collect();
     for account in accounts {
-        if subscriptions_of(&account, visit).is_break() {
+        let name = account.served().claims().name.clone();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let flow = account.visit(&mut |subscription| {
+            // Those of the node itself are nobody's.
+            if !subscription.client.is_metered() {
+                return ControlFlow::Continue(());
+            }
+            visit(SubscriptionView {
+                account: account.label.to_string(),
+                account_name: name.clone(),
+                filter: text(subscription.filter.as_bytes()),
+                queue: subscription.queue.as_deref().map(text),
+                sid: text(&subscription.sid),
+                delivered: subscription.delivered(),
+                connection: subscription.client.id,
+            })
+        });
+        if flow.is_break() {
             return;
         }
     }
-}
-
-/// Shows subscriptions of one account, until there were enough.
-pub(crate) fn subscriptions_of(
-    account: &Account,
-    visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let name = account.served().claims().name.clone();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    account.visit(&mut |subscription| {
-        // Those of the node itself are nobody's.
-        if !subscription.client.is_metered() {
-            return ControlFlow::Continue(());
-        }
-        visit(SubscriptionView {
-            account: account.label.to_string(),
-            account_name: name.clone(),
-            filter: text(subscription.filter.as_bytes()),
-            queue: subscription.queue.as_deref().map(text),
-            sid: text(&subscription.sid),
-            delivered: subscription.delivered(),
-            connection: subscription.client.id,
-        })
-    })
 }
 
 /// What a user is called: its name, or its key.

@@ -122,8 +122,8 @@ impl CloseReason {
         }
     }
 
-    /// As stock servers say it in events and on their pages.
-    pub(crate) fn stock_words(&self) -> &'static str {
+    /// What stock servers call it, where they tell why a connection ended.
+    pub(crate) fn stock(&self) -> &'static str {
         match self {
             Self::ClientClosed => "Client Closed",
             Self::Io => "Read Error",
@@ -132,7 +132,7 @@ impl CloseReason {
             Self::Protocol(DecodeError::ConnectExpected) => "Authentication Failure",
             Self::Protocol(DecodeError::HeadersNotNegotiated) => "Message Header Violation",
             Self::Protocol(_) | Self::Websocket(_) | Self::MalformedConnect => "Protocol Violation",
-            Self::Told(error) => told_in_stock_words(error),
+            Self::Told(error) => stock_error(error),
             Self::Withdrawn(_) => "Authentication Failure",
             Self::PendingBytes | Self::AccountMemory => "Slow Consumer (Pending Bytes)",
             Self::WriteDeadline => "Slow Consumer (Write Deadline)",
@@ -143,7 +143,7 @@ impl CloseReason {
     }
 }
 
-fn told_in_stock_words(error: &ProtocolError) -> &'static str {
+fn stock_error(error: &ProtocolError) -> &'static str {
     match error {
         ProtocolError::MaximumControlLineExceeded => "Maximum Control Line Exceeded",
         ProtocolError::MaximumPayloadViolation => "Maximum Message Payload Exceeded",

@@ -470,7 +470,7 @@ impl Connection {
             });
             behind_others().await;
         }
-        let leaving = session.leave();
+        let leaving = session.leave_for(&reason);
         let mut last_words = Vec::new();
         if let Some(error) = reason.told() {
             encoder::error(&mut last_words, &error);

@@ -8,8 +8,8 @@
 //! Here is what it consists of and what each operation does. The rest is by its occasion: `connect`
 //! (coming in), `login` and `subscribing` (what a client does that is in), `limits`, `info` (what it is
 //! told), `turn` (sending, rations and pauses), `timeouts`, `changes` (reload, recheck, lame duck) and
-//! `denying` (events of what is refused).
-
+//! `denying` and `telling` (events of what is refused, and
+//! `denying` and `telling` (events of what is refused, and of who comes and goes).
 mod changes;
 mod connect;
 mod denying;
@@ -17,6 +17,7 @@ mod info;
 mod limits;
 mod login;
 mod subscribing;
+mod telling;
 mod timeouts;
 mod turn;
 

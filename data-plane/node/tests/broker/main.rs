@@ -16,4 +16,5 @@ mod protocol;
 mod rates;
 mod slow;
 mod support;
+mod system;
 mod turmoil;

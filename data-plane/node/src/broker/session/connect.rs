@@ -42,7 +42,7 @@ impl Session {
             while self.is_flushing() {
                 self.go_on_flushing(staging);
             }
-            self.leaving = self.leave();
+            self.leaving = self.leave_for(&CloseReason::ClientClosed);
             self.authenticate_by = Instant::now() + self.shared.settings.auth_timeout;
         }
         while let Some(leaving) = &mut self.leaving {
@@ -120,6 +120,7 @@ impl Session {
             limits,
             introduced: false,
         });
+        self.tell_connected();
         DONE
     }
 
@@ -147,7 +148,7 @@ impl Session {
         log_in(&self.shared, &attempt, asked)
     }
 
-    fn connection_type(&self) -> ConnectionType {
+    pub(super) fn connection_type(&self) -> ConnectionType {
         match &self.arrival {
             Some(arrival) if arrival.upgrade.is_some() => ConnectionType::Websocket,
             _ => ConnectionType::Standard,

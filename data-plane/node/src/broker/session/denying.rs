@@ -126,6 +126,7 @@ impl Session {
         self.shared
             .refusals
             .record(&self.shared.counters, Some(self.introduction.client_ip), refusal);
+        self.tell_refused(refusal);
     }
 
     /// Counts a client that never authenticated, when that is why it ends, and says when it does

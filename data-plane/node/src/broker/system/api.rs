@@ -3,14 +3,14 @@
 
 use tollway_claims::PublicKey;
 
-use super::super::census::{self, AccountView, SubscriptionView};
+use super::super::census::{self, AccountView};
+use super::super::client::Sink;
 use super::super::close_reason::CloseReason;
 use super::super::{Broker, ConnectionView};
 use super::account_numbers::{self, AccountNumbers};
 use super::server::ServerView;
 use super::service::SystemQuestion;
 use super::user_info::UserInfo;
-use std::ops::ControlFlow;
 
 impl Broker {
     /// The next question of who runs the node. One at a time may wait here.
@@ -74,7 +74,7 @@ impl Broker {
                 .find(|account| &*account.label == label)
                 .cloned()
         });
-        account.map(|account| census::account(&account))
+        account.map(|account| census::view(&account))
     }
 
     /// The numbers of an account.
@@ -91,19 +91,16 @@ impl Broker {
 
     /// Shows every connection that is open now in one account.
     pub fn connections_visit_of(&self, account: &PublicKey, visit: &mut dyn FnMut(ConnectionView)) {
-        if let Some(account) = self.0.account(account) {
-            census::connections_of(&account, visit);
-        }
-    }
-
-    /// Shows the subscriptions there are now in one account, until there were enough.
-    pub fn subscriptions_visit_of(
-        &self,
-        account: &PublicKey,
-        visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>,
-    ) {
-        if let Some(account) = self.0.account(account) {
-            let _ = census::subscriptions_of(&account, visit);
+        let clients = self.0.account(account).map(|account| account.clients());
+        for client in clients.into_iter().flatten() {
+            let Sink::Socket(outbound) = &client.sink else {
+                continue;
+            };
+            let (key, view) = census::connection(outbound);
+            // It may have gone to another account this very moment.
+            if key == Some(*account) {
+                visit(view);
+            }
         }
     }
 }

@@ -131,7 +131,7 @@ pub(crate) fn disconnected(
             client: info,
             sent,
             received,
-            reason: reason.stock_words(),
+            reason: reason.stock(),
         })
     });
 }
@@ -149,8 +149,8 @@ pub(crate) struct Stranger {
     pub(crate) over: ConnectionType,
 }
 
-/// A client was not let in.
-pub(crate) fn refused(shared: &Arc<Shared>, reason: &CloseReason, describe: impl FnOnce() -> Stranger) {
+/// A client was not let in, because of this rule.
+pub(crate) fn refused(shared: &Arc<Shared>, rule: &str, describe: impl FnOnce() -> Stranger) {
     let Some(account) = shared.system.listener() else {
         return;
     };
@@ -181,9 +181,18 @@ pub(crate) fn refused(shared: &Arc<Shared>, reason: &CloseReason, describe: impl
             },
             sent: Traffic::NONE,
             received: Traffic::NONE,
-            reason: reason.stock_words(),
+            reason: refused_by(rule),
         })
     });
+}
+
+/// What stock servers call it.
+fn refused_by(rule: &str) -> &'static str {
+    match rule {
+        "timeout" => "Authentication Timeout",
+        "account_connections" | "user_connections" => "Maximum Account Connections Exceeded",
+        _ => "Authentication Failure",
+    }
 }
 
 impl Traffic {
