@@ -65,6 +65,7 @@ mod permission_set;
 mod permissions;
 mod rate;
 mod responses;
+mod rule_list;
 mod statement;
 mod template;
 mod token;

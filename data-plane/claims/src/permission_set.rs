@@ -12,10 +12,11 @@
 //! the allow list is about the subject, the queue has to be among those named.
 //! A plain deny rule is about queue subscriptions as well.
 
-use tollway_subject::{Filter, FilterBuf, InvalidSubject, Trie, tokens};
+use tollway_subject::{Filter, InvalidSubject, tokens};
 
 use crate::permissions::{Permissions, Rules};
 use crate::responses::{ResponseGrants, ResponseRule};
+use crate::rule_list::{Rule, RuleList};
 
 /// Why permissions cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +74,9 @@ impl Decision<'_> {
 
 /// Compiled permissions of one user.
 ///
-/// Costs nothing for users without permissions, and otherwise one pass
-/// through a trie per question about a subject, without allocation.
+/// Costs nothing for users without permissions, and otherwise, per question
+/// about a subject, a look at a handful of filters or one pass through a trie
+/// of many, without allocation.
 #[derive(Debug, Clone, Default)]
 pub struct PermissionSet {
     publish: Option<Box<Checks>>,
@@ -96,10 +98,10 @@ impl PermissionSet {
         if let Some(rule) = publish
             .iter()
             .flat_map(|checks| checks.rules())
-            .find(|rule| rule.queue.is_some())
+            .find(|rule| rule.queue().is_some())
         {
             return Err(PermissionError::QueueInPublish {
-                rule: rule.text.as_ref().into(),
+                rule: rule.text().into(),
             });
         }
         if responses.is_some() {
@@ -184,10 +186,7 @@ impl Checks {
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.allow
-            .iter()
-            .flat_map(|list| &list.rules)
-            .chain(&self.deny.rules)
+        self.allow.iter().flat_map(RuleList::iter).chain(self.deny.iter())
     }
 
     fn literal(&self, subject: &[u8], queue: Option<&[u8]>) -> Decision<'_> {
@@ -233,16 +232,12 @@ impl Checks {
         if !filter.has_wildcard() {
             return false; // what it matches is what was decided about
         }
-        let overlaps = |rule: &Rule| rule.filter.as_filter().overlaps(filter);
-        let denied_part = self
-            .deny
-            .rules
-            .iter()
-            .any(|rule| rule.denies(queue) && overlaps(rule));
+        let overlaps = |rule: &Rule| rule.filter().overlaps(filter);
+        let denied_part = self.deny.iter().any(|rule| rule.denies(queue) && overlaps(rule));
         // An allow rule about a narrower filter may name other queues than this one.
         let kept_for_other_queues = queue.is_some_and(|queue| {
-            let mut allow = self.allow.iter().flat_map(|list| &list.rules);
-            allow.any(|rule| rule.queue.is_some() && !rule.names(queue) && overlaps(rule))
+            let mut allow = self.allow.iter().flat_map(RuleList::iter);
+            allow.any(|rule| rule.queue().is_some() && !rule.names(queue) && overlaps(rule))
         });
         denied_part || kept_for_other_queues
     }
@@ -252,7 +247,7 @@ impl Checks {
     fn check_queue_name(&self, queue: Option<&[u8]>) -> Option<Decision<'_>> {
         let queue = queue?;
         let unspeakable = tokens(queue).any(<[u8]>::is_empty);
-        (unspeakable && self.rules().any(|rule| rule.queue.is_some()))
+        (unspeakable && self.rules().any(|rule| rule.queue().is_some()))
             .then_some(Decision::Denied(DecidingRule::InvalidQueue))
     }
 }
@@ -260,7 +255,7 @@ impl Checks {
 fn decision(denied_by: Option<&Rule>) -> Decision<'_> {
     match denied_by {
         None => Decision::Allowed,
-        Some(rule) => Decision::Denied(DecidingRule::Deny(&rule.text)),
+        Some(rule) => Decision::Denied(DecidingRule::Deny(rule.text())),
     }
 }
 
@@ -275,7 +270,7 @@ struct AllowVerdict {
 impl AllowVerdict {
     /// Takes in a rule that is about the subject; true when no further rule can change the verdict.
     fn take(&mut self, rule: &Rule, queue: Option<&[u8]>) -> bool {
-        match (&rule.queue, queue) {
+        match (rule.queue(), queue) {
             (None, None) => {
                 self.plain_rule = true;
                 true
@@ -298,87 +293,6 @@ impl AllowVerdict {
             self.queue_named
         } else {
             self.plain_rule
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Rule {
-    /// As written in the claim, to tell what decided.
-    text: Box<str>,
-    filter: FilterBuf,
-    queue: Option<FilterBuf>,
-}
-
-impl Rule {
-    fn parse(text: &str) -> Result<Self, PermissionError> {
-        let word = |word: &str| {
-            word.parse().map_err(|source| PermissionError::Filter {
-                rule: text.to_owned(),
-                source,
-            })
-        };
-        let mut words = text.split_ascii_whitespace();
-        let filter = word(words.next().unwrap_or_default())?;
-        let queue = words.next().map(word).transpose()?;
-        if words.next().is_some() {
-            return Err(PermissionError::Words {
-                rule: text.to_owned(),
-            });
-        }
-        Ok(Self {
-            text: text.into(),
-            filter,
-            queue,
-        })
-    }
-
-    /// Whether the rule is about this queue by name. A queue may be called like a wildcard, literally.
-    fn names(&self, queue: &[u8]) -> bool {
-        self.queue
-            .as_ref()
-            .is_some_and(|named| named.as_bytes() == queue || named.as_filter().matches(queue))
-    }
-
-    /// Whether the rule, on a deny list, is about subscriptions with or without this queue.
-    fn denies(&self, queue: Option<&[u8]>) -> bool {
-        self.queue.is_none() || queue.is_some_and(|queue| self.names(queue))
-    }
-}
-
-/// Rules in their order, and an index of their filters for literal subjects.
-#[derive(Debug, Clone, Default)]
-struct RuleList {
-    rules: Vec<Rule>,
-    /// Positions in `rules`.
-    index: Trie<usize>,
-}
-
-impl RuleList {
-    fn compile(texts: &[String]) -> Result<Self, PermissionError> {
-        let rules = texts
-            .iter()
-            .map(|text| Rule::parse(text))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut index = Trie::new();
-        for (position, rule) in rules.iter().enumerate() {
-            index.insert(rule.filter.as_filter(), position);
-        }
-        Ok(Self { rules, index })
-    }
-
-    /// Shows `take` the rules that match a subject, until it says that it has seen enough.
-    fn any_matching<'s>(&'s self, subject: &[u8], mut take: impl FnMut(&'s Rule) -> bool) {
-        self.index
-            .matches_any(subject, |&position| take(&self.rules[position]));
-    }
-
-    /// Shows `take` the rules that contain a filter, until it says that it has seen enough.
-    fn any_containing<'s>(&'s self, filter: Filter<'_>, mut take: impl FnMut(&'s Rule) -> bool) {
-        for rule in &self.rules {
-            if rule.filter.as_filter().contains(filter) && take(rule) {
-                return;
-            }
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! A message is published to a *subject*, tokens between dots: `orders.eu.42`. A subscription,
 //! permission, export or import names subjects with a *filter*: `*` stands for one token, `>` at
-//! the end for one or more. Three layers, each tested against the one above it:
+//! the end for one or more. Four layers, each tested against the one above it:
 //!
 //! ```text
 //! definition::matches     what matching means: slow, obvious, read this first
 //! filter_matches,         one filter against a subject or another filter:
 //! filter_contains,        linear, no allocation; permissions ask these
 //! filters_overlap
+//! Matcher                 one filter that is asked often: permissions keep these
 //! Trie<V>                 many filters against one subject: the broker's hot path
 //! ```
 //!
@@ -49,12 +50,14 @@
 pub mod definition;
 mod filter;
 mod lossy;
+mod matcher;
 mod relation;
 mod subject;
 mod trie;
 mod trie_values;
 
 pub use filter::{Filter, FilterBuf};
+pub use matcher::Matcher;
 pub use relation::{filter_contains, filter_matches, filters_overlap};
 pub use subject::{InvalidSubject, Subject, is_literal_subject, tokens};
 pub use trie::{Key, Trie, Walk, WalkEnd};

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 use tollway_subject::definition::matches;
 use tollway_subject::{
-    Filter, FilterBuf, Subject, Trie, Walk, WalkEnd, filter_contains, filter_matches, filters_overlap,
+    Filter, FilterBuf, Matcher, Subject, Trie, Walk, WalkEnd, filter_contains, filter_matches,
+    filters_overlap,
 };
 
 /// All lists of one to `tokens_max` of these tokens, joined.
@@ -223,6 +224,7 @@ proptest! {
     fn one_filter_agrees_with_the_definition(filter in filter(), subject in published()) {
         let filter = filter.as_filter();
         prop_assert_eq!(filter_matches(filter, &subject), matches(filter, &subject));
+        prop_assert_eq!(Matcher::from(filter.to_buf()).matches(&subject), matches(filter, &subject));
     }
 
     #[test]
