@@ -35,19 +35,29 @@ impl<T> Default for EventGate<T> {
 }
 
 impl<T> EventGate<T> {
-    /// Something happened. Gives it back when it is to be told now; else it is held, and
-    /// [`Self::poll_timeout`] says until when. `describe` is asked only when its answer is kept.
+    /// Something happened; see [`Self::handle_events`].
     pub fn handle_event(&mut self, now: Duration, describe: impl FnOnce() -> T) -> Option<Events<T>> {
+        self.handle_events(now, 1, describe)
+    }
+
+    /// Something happened so often at once. Gives it back when it is to be told now; else it is held, and
+    /// [`Self::poll_timeout`] says until when. `describe` is asked only when its answer is kept.
+    pub fn handle_events(
+        &mut self,
+        now: Duration,
+        count: u64,
+        describe: impl FnOnce() -> T,
+    ) -> Option<Events<T>> {
         match &mut self.held {
             Some(held) => {
-                held.count += 1;
+                held.count += count;
                 held.last_at = held.last_at.max(now);
                 return None;
             }
             held => {
                 *held = Some(Events {
                     first: describe(),
-                    count: 1,
+                    count,
                     last_at: now,
                 });
             }

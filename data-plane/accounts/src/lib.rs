@@ -149,6 +149,7 @@
 
 pub mod bounds;
 mod cycle;
+mod delivery_pace;
 mod event_gate;
 mod exchange;
 mod function;
@@ -166,6 +167,7 @@ mod token_bucket;
 mod transform;
 mod usage;
 
+pub use delivery_pace::{DeliveryPace, QUANTUM};
 pub use event_gate::{EVENT_INTERVAL, EventGate, Events};
 pub use exchange::{Exchange, InvalidExchange};
 pub use function::FunctionError;

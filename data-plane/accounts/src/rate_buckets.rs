@@ -8,7 +8,7 @@ use tollway_claims::{RateLimit, Rates};
 use crate::token_bucket::TokenBucket;
 
 /// Messages, and the bytes of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
     /// How many messages.
     pub messages: u64,
@@ -30,6 +30,35 @@ impl Amount {
             bytes: self.bytes.min(other.bytes),
         }
     }
+
+    /// The greater of each.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.max(other.messages),
+            bytes: self.bytes.max(other.bytes),
+        }
+    }
+
+    /// Both together.
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// What is left of it without the other.
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(other.messages),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+
+    /// Whether it is no more than the other in both.
+    pub fn fits(self, other: Self) -> bool {
+        self.messages <= other.messages && self.bytes <= other.bytes
+    }
 }
 
 /// Which way messages go, as seen from the clients.
@@ -39,6 +68,16 @@ pub enum Direction {
     In,
     /// Clients receive them.
     Out,
+}
+
+impl Direction {
+    /// What a document calls the rates of messages and of bytes.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::In => ["messages_in", "bytes_in"],
+            Self::Out => ["messages_out", "bytes_out"],
+        }
+    }
 }
 
 /// Four buckets. They stay where they are when rates change: whoever has them has what is in force.
@@ -99,10 +138,7 @@ impl RateBuckets {
     /// of that per second.
     pub fn creditor(&self, direction: Direction, now: Duration) -> Option<(Duration, &'static str, u64)> {
         let pair = self.pair(direction);
-        let (messages, bytes) = match direction {
-            Direction::In => ("messages_in", "bytes_in"),
-            Direction::Out => ("messages_out", "bytes_out"),
-        };
+        let [messages, bytes] = direction.names();
         [(messages, &pair.messages), (bytes, &pair.bytes)]
             .into_iter()
             .filter_map(|(name, bucket)| Some((bucket.debt(now), name, bucket.per_second()?)))
@@ -117,6 +153,36 @@ impl RateBuckets {
             messages: pair.messages.available(now),
             bytes: pair.bytes.available(now),
         }
+    }
+
+    /// How long the slower of the two takes for so much.
+    pub fn time_for(&self, direction: Direction, amount: Amount) -> Duration {
+        let pair = self.pair(direction);
+        let messages = pair.messages.time_for(amount.messages);
+        messages.max(pair.bytes.time_for(amount.bytes))
+    }
+
+    /// How much comes in so long.
+    pub fn amount_in(&self, direction: Direction, time: Duration) -> Amount {
+        let pair = self.pair(direction);
+        Amount {
+            messages: pair.messages.amount_in(time),
+            bytes: pair.bytes.amount_in(time),
+        }
+    }
+
+    /// The rate of a direction that takes longest for so much: how long, what it counts, and how many
+    /// of that per second.
+    pub fn slowest(&self, direction: Direction, amount: Amount) -> Option<(Duration, &'static str, u64)> {
+        let pair = self.pair(direction);
+        let [messages, bytes] = direction.names();
+        [
+            (messages, &pair.messages, amount.messages),
+            (bytes, &pair.bytes, amount.bytes),
+        ]
+        .into_iter()
+        .filter_map(|(name, bucket, amount)| Some((bucket.time_for(amount), name, bucket.per_second()?)))
+        .max_by_key(|(time, ..)| *time)
     }
 
     /// Whether everything is there that could be: then nothing is lost by making them anew.
@@ -172,6 +238,24 @@ mod tests {
         );
         assert_eq!(buckets.available(Direction::Out, NOW), Amount::UNLIMITED);
         assert!(!buckets.is_full(NOW) && buckets.is_full(NOW + Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn slower_of_two_rates_says_how_long_an_amount_takes() {
+        let buckets = RateBuckets::new(&Rates {
+            messages_out: rate(10),
+            bytes_out: rate(1000),
+            ..Rates::UNLIMITED
+        });
+        let amount = |messages, bytes| Amount { messages, bytes };
+        let seconds = Duration::from_secs;
+        assert_eq!(buckets.time_for(Direction::Out, amount(20, 100)), seconds(2));
+        assert_eq!(buckets.time_for(Direction::Out, amount(20, 3000)), seconds(3));
+        assert_eq!(buckets.amount_in(Direction::Out, seconds(2)), amount(20, 2000));
+        let slowest = |amount| buckets.slowest(Direction::Out, amount);
+        assert_eq!(slowest(amount(20, 100)), Some((seconds(2), "messages_out", 10)));
+        assert_eq!(slowest(amount(20, 3000)), Some((seconds(3), "bytes_out", 1000)));
+        assert_eq!(buckets.slowest(Direction::In, amount(20, 3000)), None);
     }
 
     #[test]

@@ -127,6 +127,22 @@ impl TokenBucket {
         units(self.burst.load(Relaxed).saturating_sub(missing), per_second)
     }
 
+    /// How long the rate takes for so much.
+    pub fn time_for(&self, amount: u64) -> Duration {
+        match self.per_second.load(Relaxed) {
+            0 => Duration::ZERO,
+            per_second => Duration::from_nanos(worth(amount, per_second)),
+        }
+    }
+
+    /// How much the rate gives in so long.
+    pub fn amount_in(&self, time: Duration) -> u64 {
+        match self.per_second.load(Relaxed) {
+            0 => u64::MAX,
+            per_second => units(nanos(time), per_second),
+        }
+    }
+
     /// Puts another rate in force. What is held or owed stays, in units; what no longer fits is
     /// lost. Who takes in the very moment of the change may be charged at the rate before.
     pub fn change(&self, rate: Option<Rate>, now: Duration) {
@@ -240,6 +256,18 @@ mod tests {
         assert_eq!(bucket.available(at(300)), 100);
         // It never holds more than the burst.
         assert_eq!(bucket.available(at(100_000)), 500);
+    }
+
+    #[test]
+    fn rate_says_how_long_an_amount_takes_and_how_much_comes_in_a_time() {
+        let bucket = TokenBucket::new(rate(1000, 500));
+        assert_eq!((bucket.time_for(0), bucket.time_for(250)), (ms(0), ms(250)));
+        assert_eq!((bucket.amount_in(ms(0)), bucket.amount_in(ms(5))), (0, 5));
+        let unlimited = TokenBucket::new(None);
+        assert_eq!(
+            (unlimited.time_for(u64::MAX), unlimited.amount_in(ms(0))),
+            (ms(0), u64::MAX)
+        );
     }
 
     #[test]

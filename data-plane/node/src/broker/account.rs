@@ -36,7 +36,7 @@ pub(crate) struct Account {
     pub(crate) meters: Arc<Meters>,
     pub(crate) memory: Arc<Memory>,
     /// What its clients may send and receive, all together.
-    pub(crate) buckets: RateBuckets,
+    pub(crate) buckets: Arc<RateBuckets>,
     /// What its clients were refused lately.
     pub(crate) denials: Denials,
     /// What it asks others and others have not answered.
@@ -173,7 +173,7 @@ impl Account {
             number,
             meters,
             memory,
-            buckets: RateBuckets::new(&served.limits.rates),
+            buckets: Arc::new(RateBuckets::new(&served.limits.rates)),
             denials: Denials::default(),
             requests,
             service: Mutex::default(),

@@ -103,6 +103,15 @@ pub const REFUSING_READ_MAX: usize = 16 * 1024;
 /// rates.
 pub const ACKNOWLEDGEMENT_BYTES_MAX: usize = 512;
 
+/// How long a rate may take to send what waits for one receiver. Whoever has more waiting is a slow
+/// consumer, as is one whose socket takes nothing for so long: clients wait about as long for the
+/// PONG that comes behind it.
+pub const RATED_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The same for what other accounts ask. Who asks does not wait much longer for the answer; and what
+/// is left of [`RATED_WAIT_MAX`] is the account's own, which strangers must not fill.
+pub const REQUEST_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Characters of a subject, a name or a reason in an event of an account.
 pub const EVENT_TEXT_MAX: usize = 256;
 
@@ -261,5 +270,7 @@ const _: () = assert!(CONTROL_LINE_MAX <= CONTROL_LINE_CEILING);
 const _: () = assert!(STAGED_BYTES_MAX < PENDING_BYTES_MAX / 4);
 // One receiver alone is stopped before its account is full.
 const _: () = assert!(PENDING_BYTES_MAX < ACCOUNT_BYTES_MAX);
+// What other accounts ask must not make a receiver a slow consumer.
+const _: () = assert!(REQUEST_WAIT_MAX.as_millis() * 2 < RATED_WAIT_MAX.as_millis());
 const _: () = assert!(TAIL_KEEP_MAX < STAGING_BUFFER_KEEP_MAX);
 const _: () = assert!(STAGING_BUFFER_KEEP_MAX < STAGING_POOL_BYTES_MAX);

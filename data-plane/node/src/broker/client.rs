@@ -238,6 +238,17 @@ impl Client {
         }
     }
 
+    /// Whether a request of another account has to pass it over, because so much waits for a rate.
+    pub(crate) fn is_behind(&self) -> bool {
+        match &self.sink {
+            Sink::Socket(outbound) if outbound.is_behind() => {
+                outbound.pass_over();
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn order_close(&self, reason: CloseReason) {
         if let Sink::Socket(outbound) = &self.sink {
             outbound.order_close(reason);

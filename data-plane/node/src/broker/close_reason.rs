@@ -24,6 +24,8 @@ pub(crate) enum CloseReason {
     PendingBytes,
     /// Its account made the node hold more than it may, and most of it waits for this one.
     AccountMemory,
+    /// More waits for it than a rate sends in good time: this one.
+    ReceiveRate(Box<str>),
     /// Its socket took nothing for the whole write deadline.
     WriteDeadline,
     /// It did not answer PINGs.
@@ -48,6 +50,7 @@ impl CloseReason {
             | Self::Withdrawn(_)
             | Self::PendingBytes
             | Self::AccountMemory
+            | Self::ReceiveRate(_)
             | Self::WriteDeadline
             | Self::Shutdown
             | Self::Kicked => None,
@@ -58,7 +61,12 @@ impl CloseReason {
     pub(crate) fn flushes(&self) -> bool {
         !matches!(
             self,
-            Self::ClientClosed | Self::Io | Self::PendingBytes | Self::AccountMemory | Self::WriteDeadline
+            Self::ClientClosed
+                | Self::Io
+                | Self::PendingBytes
+                | Self::AccountMemory
+                | Self::ReceiveRate(_)
+                | Self::WriteDeadline
         )
     }
 
@@ -83,6 +91,7 @@ impl CloseReason {
             | Self::Withdrawn(_)
             | Self::PendingBytes
             | Self::AccountMemory
+            | Self::ReceiveRate(_)
             | Self::WriteDeadline => CloseCode::POLICY,
         }
     }
@@ -90,7 +99,7 @@ impl CloseReason {
     pub(crate) fn is_slow_consumer(&self) -> bool {
         matches!(
             self,
-            Self::PendingBytes | Self::AccountMemory | Self::WriteDeadline
+            Self::PendingBytes | Self::AccountMemory | Self::ReceiveRate(_) | Self::WriteDeadline
         )
     }
 
@@ -115,6 +124,7 @@ impl CloseReason {
             Self::Withdrawn(what) => (*what).into(),
             Self::PendingBytes => "slow consumer (pending bytes)".into(),
             Self::AccountMemory => "slow consumer (memory of its account)".into(),
+            Self::ReceiveRate(rule) => format!("slow consumer ({rule})"),
             Self::WriteDeadline => "slow consumer (write deadline)".into(),
             Self::Stale => "stale connection".into(),
             Self::Shutdown => "server shutdown".into(),

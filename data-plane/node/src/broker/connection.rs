@@ -22,6 +22,7 @@ use super::bounds::{
     CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURNS_IN_A_ROW_MAX,
 };
 use super::card::Card;
+use super::clock;
 use super::close_reason::CloseReason;
 use super::introduction::Introduction;
 use super::outbound::Outbound;
@@ -359,6 +360,9 @@ impl Connection {
 
     fn handle_orders(&mut self) -> Flow {
         let orders = self.outbound.take_orders();
+        if orders.refused > 0 {
+            self.session.handle_refused(orders.refused);
+        }
         if let Some(reason) = orders.close {
             return ControlFlow::Break(reason);
         }
@@ -414,6 +418,13 @@ impl Connection {
         if self.paused_until.is_some_and(|until| until <= now) {
             self.paused_until = self.session.handle_pause_end().map(|pause| now + pause);
         }
+        if self
+            .outbound
+            .paid_at()
+            .is_some_and(|paid_at| paid_at <= clock::now())
+        {
+            self.outbound.resume();
+        }
         let deadline = self.shared.settings.write_deadline;
         if self
             .blocked_since
@@ -434,7 +445,11 @@ impl Connection {
         let write_deadline = self
             .blocked_since
             .map(|since| since + self.shared.settings.write_deadline);
-        let next = [write_deadline, self.paused_until]
+        let paid_at = self
+            .outbound
+            .paid_at()
+            .map(|paid_at| Instant::now() + paid_at.saturating_sub(clock::now()));
+        let next = [write_deadline, self.paused_until, paid_at]
             .into_iter()
             .flatten()
             .fold(self.session.poll_timeout(), Instant::min);

@@ -42,10 +42,11 @@ pub(crate) enum Denied {
     SubscribeTokens,
     SubscribeMemory,
     ReceiveMemory,
+    ReceiveRate,
 }
 
 impl Denied {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ConnectAuthorization,
         Self::ConnectConnections,
         Self::ConnectUserConnections,
@@ -57,6 +58,7 @@ impl Denied {
         Self::SubscribeTokens,
         Self::SubscribeMemory,
         Self::ReceiveMemory,
+        Self::ReceiveRate,
     ];
 
     /// A stable word for subjects, events and metrics.
@@ -73,6 +75,7 @@ impl Denied {
             Self::SubscribeTokens => "subscribe.tokens",
             Self::SubscribeMemory => "subscribe.memory",
             Self::ReceiveMemory => "receive.memory",
+            Self::ReceiveRate => "receive.rate",
         }
     }
 }
@@ -165,7 +168,18 @@ pub(crate) fn deny(
     kind: Denied,
     describe: impl FnOnce() -> Denial,
 ) {
-    account.meters.add_refusal(kind);
+    deny_many(shared, account, kind, 1, describe);
+}
+
+/// The same, of several of one kind that happened together.
+pub(crate) fn deny_many(
+    shared: &Arc<Shared>,
+    account: &Arc<Account>,
+    kind: Denied,
+    count: u64,
+    describe: impl FnOnce() -> Denial,
+) {
+    account.meters.add_refusals(kind, count);
     let subject = subject(kind);
     if !account.listens(subject.as_bytes()) {
         return;
@@ -175,7 +189,7 @@ pub(crate) fn deny(
         let mut gates = account.denials.0.lock();
         let gate = gates.entry(kind).or_default();
         let waited_for = gate.poll_timeout().is_some();
-        let told = gate.handle_event(now, || Box::new(describe()));
+        let told = gate.handle_events(now, count, || Box::new(describe()));
         (told, gate.poll_timeout().filter(|_| !waited_for))
     };
     if let Some(events) = told {

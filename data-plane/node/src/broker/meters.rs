@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tollway_accounts::MeterTotals;
+use tollway_accounts::{Amount, MeterTotals};
 
 use super::denials::Denied;
 
@@ -43,10 +43,24 @@ impl Tally {
         self.bytes += other.bytes;
     }
 
+    pub(crate) fn subtract(&mut self, other: Self) {
+        self.messages = self.messages.saturating_sub(other.messages);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+
     pub(crate) fn at_most(self, other: Self) -> Self {
         Self {
             messages: self.messages.min(other.messages),
             bytes: self.bytes.min(other.bytes),
+        }
+    }
+}
+
+impl From<Tally> for Amount {
+    fn from(tally: Tally) -> Self {
+        Self {
+            messages: tally.messages,
+            bytes: tally.bytes,
         }
     }
 }
@@ -87,8 +101,8 @@ impl Meters {
         Duration::from_nanos(self.throttled_nanos.load(Relaxed))
     }
 
-    pub(crate) fn add_refusal(&self, kind: Denied) {
-        self.refusals[kind as usize].fetch_add(1, Relaxed);
+    pub(crate) fn add_refusals(&self, kind: Denied, count: u64) {
+        self.refusals[kind as usize].fetch_add(count, Relaxed);
     }
 
     /// How often something was refused, by the kinds that happened.

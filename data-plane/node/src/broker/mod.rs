@@ -43,6 +43,7 @@ mod inbox;
 mod internal;
 mod introduction;
 mod known_users;
+mod lane;
 mod latency;
 mod leaving;
 pub mod listener;
@@ -98,12 +99,8 @@ pub use system::service::SystemQuestion;
 pub use system::user_info::UserInfo;
 pub use users::{InvalidPassword, InvalidUserList, ListedProof, ListedUser, Nobody, UserList};
 
-/// What of an account's document this node acts on. It has no way yet to hold back what one user
-/// receives, and a document that says so is refused.
-pub const ENFORCED: Enforced = Enforced {
-    user_rates_out: false,
-    ..Enforced::ALL
-};
+/// What of an account's document this node acts on.
+pub const ENFORCED: Enforced = Enforced::ALL;
 
 /// What is open now in one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,28 +6,33 @@
 //! push ──▶ nobody sends (Idle)    ──▶ Sending: straight from the staging buffer
 //!      └─▶ somebody does          ──▶ appended to `tail`; the sender comes round for it
 //! socket full, or sent for long   ──▶ Owner: the connection's own task goes on when the socket can
+//! a rate is used up               ──▶ Rate: the connection's own task goes on when that is paid
 //! ```
 //!
 //! What must hold, or bytes are forgotten until the next message:
 //! - `writer` changes only under the lock, together with the bytes it speaks about.
 //! - Whoever leaves `Sending` has looked at `tail` under that same lock.
-//! - `writer == Owner` implies that the signal was raised after it was set.
+//! - `writer == Owner` implies that the signal was raised after it was set, and so does `Rate`.
 //! - The lock is never held across a system call.
 //! - Messages are billed when the socket took them: what is thrown away never is.
 
+mod rated;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use super::account::Account;
 use super::bounds::{FLUSH_ROUNDS_MAX, SEND_TURN_MAX, TAIL_KEEP_MAX, UNCOUNTED_BYTES_MAX};
 use super::card::Card;
+use super::clock;
 use super::close_reason::CloseReason;
+use super::lane::Lane;
 use super::memory::Memory;
 use super::meters::{Meters, Tally};
 use super::signal::Signal;
-use super::waiting::Waiting;
+use super::waiting::{Source, Waiting};
 use crate::transport::{Transport, WriteEnd};
 
 /// The sending side of one connection, shared by all who deliver to it.
@@ -38,6 +43,10 @@ pub(crate) struct Outbound {
     pending_max: usize,
     /// Set once; a hint for those who choose receivers. `State::sealed` decides.
     closing: AtomicBool,
+    /// So much waits for a rate that other accounts are to ask somebody else; written under the lock.
+    behind: AtomicBool,
+    /// When the rate is paid for which everything waits, in nanoseconds; 0 when nothing does.
+    paid_at: AtomicU64,
     /// Whether the owner has to send; written under the lock.
     owner_sends: AtomicBool,
     /// Bytes that are counted in the memory of its account; written under the lock.
@@ -58,6 +67,8 @@ struct State {
     /// Room that the owner has for an unfinished message of the client.
     carried: usize,
     payer: Option<Payer>,
+    /// The rates that are kept here, if there are any. What is in `tail` is not paid for yet.
+    lane: Option<Box<Lane>>,
     /// Bytes that the sender has taken out and not reported back.
     in_flight: usize,
     /// Nothing is accepted any more but the last words.
@@ -81,6 +92,7 @@ enum Writer {
     Idle,
     Sending,
     Owner,
+    Rate,
 }
 
 /// What others want the owner of a connection to do.
@@ -92,6 +104,8 @@ pub(crate) struct Orders {
     pub(crate) reload: bool,
     /// Tell the client to look for another node.
     pub(crate) lame_duck: bool,
+    /// Tell the account of so many messages that the client was not given because of a rate.
+    pub(crate) refused: u64,
 }
 
 /// What became of pushed bytes.
@@ -118,6 +132,8 @@ impl Outbound {
             card,
             pending_max,
             closing: AtomicBool::new(false),
+            behind: AtomicBool::new(false),
+            paid_at: AtomicU64::new(0),
             owner_sends: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             state: Mutex::new(state),
@@ -140,6 +156,7 @@ impl Outbound {
             before.memory.wait(self.held(), 0);
         }
         account.memory.wait(0, self.held());
+        self.lane_put(&mut state, None);
         state.payer = Some(Payer {
             memory: account.memory.clone(),
             meters: account.meters.clone(),
@@ -165,12 +182,12 @@ impl Outbound {
 
     /// Sends bytes that are no messages.
     pub(crate) fn push_control(&self, bytes: &mut Vec<u8>) {
-        self.push(bytes, Tally::default());
+        self.push(bytes, Tally::default(), Source::Home);
     }
 
     /// Sends `bytes`, or has them sent by who is sending already. The buffer's
     /// content is used up; usually its room stays with the caller.
-    pub(crate) fn push(&self, bytes: &mut Vec<u8>, tally: Tally) -> Pushed {
+    pub(crate) fn push(&self, bytes: &mut Vec<u8>, tally: Tally, source: Source) -> Pushed {
         let mut state = self.state.lock();
         if state.sealed {
             return Pushed::Refused;
@@ -180,9 +197,12 @@ impl Outbound {
             self.seal(&mut state, CloseReason::PendingBytes);
             return Pushed::Refused;
         }
+        if state.lane.as_ref().is_some_and(|lane| lane.concerns(source)) {
+            return self.push_rated(state, bytes, tally, source);
+        }
         self.card.count_sent(tally);
         if state.writer != Writer::Idle {
-            state.tail.append(bytes, tally);
+            state.tail.append(bytes, tally, source.is_home());
             self.recount(&state);
             let stall = pending > self.pending_max / 4 * 3;
             return if stall { Pushed::Stall } else { Pushed::Waiting };
@@ -243,10 +263,10 @@ impl Outbound {
     pub(crate) fn nudge(&self) {
         let mut state = self.state.lock();
         match state.writer {
-            Writer::Idle if state.socket.is_some() => self.hand_to_owner(&mut state),
+            Writer::Idle | Writer::Rate if state.socket.is_some() => self.hand_to_owner(&mut state),
             // It may have looked for such things already.
             Writer::Sending => state.nudged = true,
-            Writer::Idle | Writer::Owner => {}
+            Writer::Idle | Writer::Rate | Writer::Owner => {}
         }
     }
 
@@ -288,7 +308,8 @@ impl Outbound {
             self.recount(&state);
             return;
         }
-        state.tail.append(last_words, Tally::default());
+        self.lane_end(&mut state);
+        state.tail.append(last_words, Tally::default(), true);
         if state.writer == Writer::Idle && !state.tail.is_empty() {
             self.hand_to_owner(&mut state);
         }
@@ -313,6 +334,7 @@ impl Outbound {
         state.sealed = true;
         state.socket = None;
         state.drop_waiting();
+        state.lane = None;
         state.carried = 0;
         self.recount(&state);
     }
@@ -351,6 +373,10 @@ impl Outbound {
                 break;
             }
             payer = state.take_tail(waiting);
+            if waiting.is_empty() {
+                self.wait_for_rate(&mut state);
+                break;
+            }
         }
         progress
     }
@@ -385,6 +411,9 @@ impl Outbound {
 
     /// Counts in the account's memory what is held now.
     fn recount(&self, state: &State) {
+        if let Some(lane) = &state.lane {
+            self.behind.store(lane.is_behind(clock::now()), Ordering::Relaxed);
+        }
         let mut held = state.unsent.room() + state.tail.room() + state.carried;
         if held <= UNCOUNTED_BYTES_MAX {
             held = 0;
@@ -402,6 +431,7 @@ impl Outbound {
 
     fn hand_to_owner(&self, state: &mut State) {
         state.writer = Writer::Owner;
+        self.paid_at.store(0, Ordering::Relaxed);
         self.owner_sends.store(true, Ordering::Release);
         self.signal.raise();
     }
@@ -431,10 +461,17 @@ impl State {
         Some(socket)
     }
 
-    /// Gives the sender what was appended, in exchange for the room of what it sent, and who pays.
+    /// Gives the sender what was appended and no rate holds back, in exchange for the room of what it
+    /// sent, and who pays.
     fn take_tail(&mut self, sent: &mut Waiting) -> Option<Payer> {
-        let room = Waiting::new(std::mem::take(sent).into_room());
-        *sent = std::mem::replace(&mut self.tail, room);
+        let mut room = Waiting::new(std::mem::take(sent).into_room());
+        *sent = match &mut self.lane {
+            None => std::mem::replace(&mut self.tail, room),
+            Some(lane) => {
+                lane.take(&mut self.tail, &mut room, clock::now());
+                room
+            }
+        };
         self.in_flight = sent.unsent().len();
         self.payer.clone()
     }

@@ -465,6 +465,7 @@ impl Publisher {
     fn may_have(&self, subscription: &Subscription, message: &Message<'_>) -> bool {
         let client = &subscription.client;
         !client.is_closing()
+            && (self.memo.reach != Reach::Request || !client.is_behind())
             && (client.id != self.client.id || self.client.echo)
             && subscription.may_deliver(message.subject)
     }

@@ -18,6 +18,7 @@ use super::bounds::{
 };
 use super::meters::{Meters, Tally};
 use super::outbound::{Outbound, Pushed};
+use super::waiting::Source;
 
 /// What 65,536 bytes cost when a [`STEP_BYTES`] is a step.
 const BYTE_STEPS: usize = (1 << 16) / STEP_BYTES;
@@ -72,6 +73,16 @@ pub(crate) enum Side {
         /// only listened to must not be slowed down by strangers.
         stalls: bool,
     },
+}
+
+impl Side {
+    fn source(&self) -> Source {
+        match self {
+            Self::Home => Source::Home,
+            Self::Abroad { stalls: false, .. } => Source::Abroad,
+            Self::Abroad { stalls: true, .. } => Source::Request,
+        }
+    }
 }
 
 /// Slots up to which they are searched one by one.
@@ -177,7 +188,9 @@ impl Staging {
     fn send(&mut self, slots: impl IntoIterator<Item = Slot>, meters: Option<&Meters>) {
         let mut sent = Tally::default();
         for mut slot in slots {
-            let pushed = slot.outbound.push(&mut slot.buffer, slot.tally);
+            let pushed = slot
+                .outbound
+                .push(&mut slot.buffer, slot.tally, slot.side.source());
             if pushed != Pushed::Refused && matches!(slot.side, Side::Home) {
                 self.delivered.add(slot.tally);
             }

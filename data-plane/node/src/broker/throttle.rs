@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Publishers also pay for what the clients of their own account receive: it is they who make it,
-//! and a receiver has no other way to slow them down. What crosses from another account cannot be
-//! slowed down so, and waits in front of the receiver.
+//! and a receiver has no other way to slow them down. What crosses from another account, and what counts
+//! against the rate of a single user, waits in front of the receiver instead ([`super::lane`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,10 +120,7 @@ impl Throttle {
             messages: accepted.messages.saturating_sub(exempt.messages),
             bytes: accepted.bytes.saturating_sub(exempt.bytes),
         };
-        let received = Amount {
-            messages: delivered.messages,
-            bytes: delivered.bytes,
-        };
+        let received = Amount::from(delivered);
         let (account, now) = (&self.account.buckets, clock::now());
         let mut debt = account.take(Direction::In, sent, now);
         debt = debt.max(account.take(Direction::Out, received, now));
@@ -184,7 +181,7 @@ impl Throttle {
 
     /// Whom it owes.
     fn sources(&self) -> impl Iterator<Item = (&'static str, &RateBuckets, Direction)> {
-        let of_account = &self.account.buckets;
+        let of_account = &*self.account.buckets;
         let of_user = self.share.as_ref().map(|share| &share.buckets);
         [
             ("account", of_account, Direction::In),

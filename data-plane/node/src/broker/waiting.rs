@@ -7,8 +7,28 @@
 
 use std::collections::VecDeque;
 
+use tollway_accounts::Amount;
+
 use super::bounds::PART_BYTES;
 use super::meters::Tally;
+
+/// Where messages come from, for whom they count when they are delivered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The receiver's own account.
+    #[default]
+    Home,
+    /// Another account, which the receiver listens to or has asked.
+    Abroad,
+    /// Another account, which asks.
+    Request,
+}
+
+impl Source {
+    pub(crate) fn is_home(self) -> bool {
+        self == Self::Home
+    }
+}
 
 /// Whole protocol messages in their order, some of them sent.
 #[derive(Debug, Default)]
@@ -25,6 +45,7 @@ pub(crate) struct Waiting {
 struct Part {
     end: usize,
     tally: Tally,
+    home: bool,
 }
 
 impl Waiting {
@@ -44,7 +65,12 @@ impl Waiting {
             bytes,
             sent,
             begin: 0,
-            parts: [Part { end, tally }].into(),
+            parts: [Part {
+                end,
+                tally,
+                home: true,
+            }]
+            .into(),
         }
     }
 
@@ -61,7 +87,67 @@ impl Waiting {
         self.bytes.capacity() + self.parts.capacity() * size_of::<Part>()
     }
 
-    pub(crate) fn append(&mut self, bytes: &[u8], tally: Tally) {
+    /// All messages that wait, and those of them that came from other accounts.
+    pub(crate) fn tallies(&self) -> (Tally, Tally) {
+        let (mut all, mut abroad) = (Tally::default(), Tally::default());
+        for part in &self.parts {
+            all.add(part.tally);
+            if !part.home {
+                abroad.add(part.tally);
+            }
+        }
+        (all, abroad)
+    }
+
+    /// Whether what is first came from the receiver's own account, if there is anything.
+    pub(crate) fn is_front_home(&self) -> Option<bool> {
+        self.parts.front().map(|part| part.home)
+    }
+
+    /// Takes what is first over to `taken`: as many messages of one source as are allowed, at least
+    /// one; or, when none are, what is no message and in front of all of them. Gives the messages, if
+    /// anything was taken. Only for what was not sent in part.
+    pub(crate) fn take_front(&mut self, allowed: Option<Amount>, taken: &mut Self) -> Option<Tally> {
+        debug_assert_eq!(self.begin, self.sent, "messages are taken whole");
+        let part = self.parts.front_mut()?;
+        let bytes = &self.bytes[self.sent..part.end];
+        let whole = Amount::from(part.tally).fits(allowed.unwrap_or_default());
+        let (length, tally) = match whole {
+            true => (bytes.len(), part.tally),
+            false => front_of(bytes, allowed),
+        };
+        if length == 0 && !whole {
+            return None;
+        }
+        // What is counted elsewhere (see `take_tally`) is not counted here.
+        let tally = tally.at_most(part.tally);
+        taken.append(&bytes[..length], tally, part.home);
+        part.tally.subtract(tally);
+        self.sent += length;
+        self.begin = self.sent;
+        if self.sent == part.end {
+            self.parts.pop_front();
+        }
+        self.compact();
+        Some(tally)
+    }
+
+    /// Moves what waits to the front of its room, when what was taken is the larger part of that.
+    fn compact(&mut self) {
+        if self.sent == self.bytes.len() {
+            self.bytes.clear();
+        } else if self.sent < PART_BYTES || self.sent < self.bytes.len() / 2 {
+            return;
+        } else {
+            self.bytes.drain(..self.sent);
+        }
+        for part in &mut self.parts {
+            part.end -= self.sent;
+        }
+        (self.sent, self.begin) = (0, 0);
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8], tally: Tally, home: bool) {
         self.bytes.extend_from_slice(bytes);
         let end = self.bytes.len();
         let begin = match self.parts.len() {
@@ -69,11 +155,11 @@ impl Waiting {
             count => self.parts[count - 2].end,
         };
         match self.parts.back_mut() {
-            Some(last) if end - begin <= PART_BYTES => {
+            Some(last) if end - begin <= PART_BYTES && last.home == home => {
                 last.end = end;
                 last.tally.add(tally);
             }
-            _ => self.parts.push_back(Part { end, tally }),
+            _ => self.parts.push_back(Part { end, tally, home }),
         }
     }
 
@@ -122,22 +208,38 @@ impl Waiting {
 }
 
 /// The whole messages in bytes that our own encoder made, the last of which may be cut off.
-fn messages_in(mut bytes: &[u8]) -> Tally {
+fn messages_in(bytes: &[u8]) -> Tally {
+    front_of(bytes, Some(Amount::UNLIMITED)).1
+}
+
+/// How long the front of such bytes is with as many messages as are allowed, but at least one, or
+/// without any; and the messages in it.
+fn front_of(bytes: &[u8], allowed: Option<Amount>) -> (usize, Tally) {
     let mut found = Tally::default();
-    while let Some(line_end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        let line = &bytes[..line_end];
-        let mut rest = &bytes[line_end + 2..];
+    let mut length = 0;
+    loop {
+        let rest = &bytes[length..];
+        let Some(line_end) = rest.windows(2).position(|pair| pair == b"\r\n") else {
+            break;
+        };
+        let line = &rest[..line_end];
+        let mut end = line_end + 2;
         if line.starts_with(b"MSG ") || line.starts_with(b"HMSG ") {
-            let Some((body, metered)) = sizes(line) else {
+            let (Some((body, metered)), Some(allowed)) = (sizes(line), allowed) else {
                 break;
             };
-            let Some(behind) = rest.get(body + 2..) else { break };
-            found.count(metered);
-            rest = behind;
+            end += body + 2;
+            let mut with_it = found;
+            with_it.count(metered);
+            let fits = Amount::from(with_it).fits(allowed) || found.messages == 0;
+            if end > rest.len() || !fits {
+                break;
+            }
+            found = with_it;
         }
-        bytes = rest;
+        length += end;
     }
-    found
+    (length, found)
 }
 
 /// How long the body behind a control line is, and what the message counts in the meters.
@@ -207,7 +309,7 @@ mod tests {
             let mut waiting = Waiting::new(Vec::new());
             parts
                 .iter()
-                .for_each(|(bytes, tally)| waiting.append(bytes, *tally));
+                .for_each(|(bytes, tally)| waiting.append(bytes, *tally, true));
             let mut billed = Tally::default();
             let mut left = end;
             while left > 0 {
@@ -225,7 +327,7 @@ mod tests {
     fn parts_are_billed_when_they_are_sent_and_little_ones_together() {
         let mut waiting = Waiting::begun(vec![b'x'; 100], 40, tally(3, 30));
         for _ in 0..10 {
-            waiting.append(&[b'y'; PART_BYTES / 4], tally(1, 10));
+            waiting.append(&[b'y'; PART_BYTES / 4], tally(1, 10), true);
         }
         assert!(waiting.parts.len() <= 4, "{}", waiting.parts.len());
         assert_eq!(waiting.advance(59), tally(0, 0));
@@ -243,5 +345,62 @@ mod tests {
         assert_eq!(waiting.take_tally(), of_part);
         assert_eq!(waiting.advance(bytes.len() - 1), tally(0, 0));
         assert_eq!(waiting.abandon(), tally(0, 0));
+    }
+
+    #[test]
+    fn messages_are_taken_one_by_one_or_many_and_none_is_lost_or_cut() {
+        let parts: Vec<_> = (0..40).map(part).collect();
+        let all: Vec<u8> = parts.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+        for allowed in [0, 1, 2, 7, 1000] {
+            let allowed = Amount {
+                messages: allowed,
+                bytes: 500 * allowed,
+            };
+            let (mut waiting, mut sent) = (Waiting::default(), Vec::new());
+            let mut tally = Tally::default();
+            for (number, (bytes, of_part)) in parts.iter().enumerate() {
+                waiting.append(bytes, *of_part, number % 5 < 2);
+                // Some of it is taken while more comes.
+                let mut taken = Waiting::default();
+                let messages = waiting
+                    .take_front(Some(allowed), &mut taken)
+                    .expect("there is some");
+                assert!(messages.messages == 1 || Amount::from(messages).fits(allowed));
+                assert_eq!(messages_in(taken.unsent()), messages);
+                tally.add(messages);
+                sent.extend_from_slice(taken.unsent());
+            }
+            while !waiting.is_empty() {
+                let mut taken = Waiting::default();
+                let (before, home) = (waiting.tallies(), waiting.is_front_home());
+                let messages = waiting
+                    .take_front(Some(allowed), &mut taken)
+                    .expect("there is some");
+                let (mut all, mut abroad) = waiting.tallies();
+                all.add(messages);
+                if home == Some(false) {
+                    abroad.add(messages);
+                }
+                assert_eq!((all, abroad), before);
+                tally.add(messages);
+                sent.extend_from_slice(taken.unsent());
+            }
+            assert_eq!(waiting.take_front(Some(allowed), &mut Waiting::default()), None);
+            assert!(sent == all, "every byte in its order");
+            assert_eq!(tally, messages_in(&all));
+        }
+    }
+
+    #[test]
+    fn without_leave_only_what_is_in_front_of_all_messages_is_taken() {
+        let (mut waiting, mut taken) = (Waiting::default(), Waiting::default());
+        let (bytes, of_part) = part(3);
+        waiting.append(b"PONG\r\n", Tally::default(), true);
+        waiting.append(b"+OK\r\n", Tally::default(), true);
+        waiting.append(&bytes, of_part, true);
+        assert_eq!(waiting.take_front(None, &mut taken), Some(tally(0, 0)));
+        assert_eq!(taken.unsent(), b"PONG\r\n+OK\r\n");
+        assert_eq!(waiting.take_front(None, &mut taken), None);
+        assert_eq!(waiting.tallies().0, of_part);
     }
 }

@@ -14,6 +14,7 @@ mod memory;
 mod permissions;
 mod protocol;
 mod rates;
+mod receiving;
 mod slow;
 mod support;
 mod system;

@@ -20,6 +20,7 @@ impl Session {
         let changed = limits.granted() != login.limits.granted();
         login.limits = limits;
         login.rethrottle();
+        self.outbound.lane_set(&login.client);
         decoder.max_payload = limits.payload_bytes;
         login.recheck.begin(&login.client, &mut login.subscriptions);
         let tell = changed && login.introduced;

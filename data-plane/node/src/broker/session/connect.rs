@@ -106,6 +106,7 @@ impl Session {
             version: self.options.version.clone(),
         });
         self.outbound.belong_to(&client.account);
+        self.outbound.lane_set(&client);
         let limits = Limits::of(&self.shared, &client);
         decoder.headers = client.headers;
         decoder.max_payload = limits.payload_bytes;

@@ -51,6 +51,15 @@ impl Session {
         }
     }
 
+    /// Messages were not given to the client because of a rate.
+    pub(crate) fn handle_refused(&self, count: u64) {
+        let Some(login) = &self.login else { return };
+        let (account, kind) = (&login.client.account, Denied::ReceiveRate);
+        denials::deny_many(&self.shared, account, kind, count, || {
+            self.denial(self.outbound.rule().into(), None)
+        });
+    }
+
     /// The same, of who was not let in, if it named an account that is served here.
     pub(super) fn deny_login(&self, error: &LoginError) {
         let refusal = error.refusal();
@@ -145,6 +154,9 @@ impl Session {
             CloseReason::AccountMemory => {
                 let rule = format!("limit account memory {}", self.shared.settings.account_memory_max);
                 self.deny_with(Denied::ReceiveMemory, rule, reason.text());
+            }
+            CloseReason::ReceiveRate(rule) => {
+                self.deny_with(Denied::ReceiveRate, rule.to_string(), reason.text());
             }
             _ => {}
         }

@@ -60,7 +60,8 @@ impl Session {
             return ControlFlow::Continue(());
         }
         self.ping_at = now + self.shared.settings.ping_interval;
-        if std::mem::take(&mut self.heard) {
+        if std::mem::take(&mut self.heard) || self.outbound.is_held_back() {
+            // Who cannot have read a PING yet is not expected to answer it.
             self.pings_unanswered = 0;
         } else if self.pings_unanswered >= self.shared.settings.pings_unanswered_max {
             return ControlFlow::Break(CloseReason::Stale);
