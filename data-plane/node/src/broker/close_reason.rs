@@ -144,7 +144,9 @@ impl CloseReason {
             Self::Protocol(_) | Self::Websocket(_) | Self::MalformedConnect => "Protocol Violation",
             Self::Told(error) => stock_error(error),
             Self::Withdrawn(_) => "Authentication Failure",
-            Self::PendingBytes | Self::AccountMemory => "Slow Consumer (Pending Bytes)",
+            Self::PendingBytes | Self::AccountMemory | Self::ReceiveRate(_) => {
+                "Slow Consumer (Pending Bytes)"
+            }
             Self::WriteDeadline => "Slow Consumer (Write Deadline)",
             Self::Stale => "Stale Connection",
             Self::Shutdown => "Server Shutdown",
