@@ -1,0 +1,9 @@
+//! Requests and answers of the API.
+
+pub mod request;
+
+mod level;
+mod subject;
+
+pub use level::{REQUIRED_LEVEL_HEADER, check_required_level};
+pub use subject::{Call, ConsumerCall, StreamAction};
