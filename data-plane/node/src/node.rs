@@ -26,6 +26,7 @@ use crate::fleet::{
     Configuration, EnrolError, EnrolmentTokenError, EnrolmentTokenSource, Identity, IdentityError,
     IdentityStore, LastKnownGood, LastKnownGoodError, Link, LinkParts, enrol,
 };
+use crate::monitor::system::SystemDesk;
 use crate::monitor::{About, FleetSide, Monitor, Side};
 use crate::open_files;
 use crate::status::NodeStatus;
@@ -209,6 +210,7 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
             Vec::new(),
         )),
     };
+    let system = tokio::spawn(SystemDesk::new(monitor.clone(), None).run());
     let monitor = tokio::spawn(monitor.serve(metrics_listener));
     let nothing_more_counted = CancellationToken::new();
     let link = Link::new(LinkParts {
@@ -249,6 +251,7 @@ pub async fn run(settings: NodeSettings, stop: CancellationToken) -> Result<(), 
         tracing::error!("the link to the control plane had failed");
     }
     monitor.abort();
+    system.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

@@ -171,7 +171,7 @@ impl Connz {
     pub(super) fn now(broker: &Broker, query: &Query) -> Result<Self, InvalidQuery> {
         let wanted = Wanted::read(query)?;
         let mut views = Vec::new();
-        broker.connections_visit(&mut |view| {
+        broker.connections_visit_in(wanted.account.as_deref(), &mut |view| {
             if wanted.wants(&view) {
                 views.push(view);
             }

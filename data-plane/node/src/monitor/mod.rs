@@ -11,6 +11,7 @@ mod connz;
 mod listener;
 mod query;
 mod subsz;
+pub(crate) mod system;
 mod varz;
 mod written;
 

@@ -18,6 +18,11 @@ impl From<HashMap<String, String>> for Query {
 }
 
 impl Query {
+    /// Says a parameter, whatever was said before.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
     /// A text; an empty one stands for none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0

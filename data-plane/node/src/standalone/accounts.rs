@@ -51,7 +51,8 @@ pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<Configured
             exchange,
         });
     }
-    let system = (file.no_system_account != Some(true)).then_some(SYSTEM_ACCOUNT);
+    let has_own = file.system_account.is_some() || file.no_system_account == Some(true);
+    let system = (!has_own).then_some(SYSTEM_ACCOUNT);
     for name in [Some(GLOBAL_ACCOUNT), system].into_iter().flatten() {
         if accounts.iter().all(|account| account.name != name) {
             let mut claims = claims(file, name, now);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollway_claims::{KeyKind, Signer};
 
@@ -16,6 +17,7 @@ use super::ports_file::{PortsFile, write_pid};
 use super::transports::Websocket;
 use crate::broker::{Broker, PROTOCOL_VERSION, listener, operator_runtime};
 use crate::client_threads::ClientThreads;
+use crate::monitor::system::{ReloadOrder, SystemDesk};
 use crate::monitor::{About, Monitor, Side};
 use crate::transport::TlsError;
 use crate::unix_clock::unix_now;
@@ -135,12 +137,14 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
         let (clients, websocket) = (listeners.clients, listeners.websocket);
         async move { broker.serve_with(clients, websocket, stop).await }
     });
+    let monitor = Monitor {
+        broker: running.broker.clone(),
+        side: Side::Standalone,
+        about,
+    };
+    let (reload, mut reloads) = mpsc::channel(1);
+    tokio::spawn(SystemDesk::new(monitor.clone(), Some(reload)).run());
     if let Some(listener) = listeners.monitoring {
-        let monitor = Monitor {
-            broker: running.broker.clone(),
-            side: Side::Standalone,
-            about,
-        };
         tokio::spawn(monitor.serve(listener));
     }
     at.tell(&running.configuration);
@@ -162,7 +166,7 @@ async fn run(flags: Flags, configuration: Configuration, log: Log) -> Result<(),
     let served = tokio::select! {
         // After it was told to leave, when the last client has gone.
         served = &mut serving => Some(served),
-        () = running.until_told(&mut signals) => None,
+        () = running.until_told(&mut signals, &mut reloads) => None,
     };
     tracing::info!("Initiating Shutdown...");
     stop.cancel();
@@ -255,9 +259,14 @@ struct Running {
 
 impl Running {
     /// Does what signals say, until one says to end.
-    async fn until_told(&mut self, signals: &mut Signals) {
+    async fn until_told(&mut self, signals: &mut Signals, reloads: &mut mpsc::Receiver<ReloadOrder>) {
         loop {
-            match signals.next().await {
+            let told = tokio::select! {
+                told = signals.next() => told,
+                // Its other end is there as long as the node.
+                Some(order) = reloads.recv() => Told::ReloadFor(order),
+            };
+            match told {
                 Told::End(name) => {
                     tracing::info!("Trapped {name:?} signal");
                     return;
@@ -268,7 +277,12 @@ impl Running {
                 }
                 Told::Reload => {
                     tracing::info!("Trapped \"hangup\" signal");
-                    self.reload();
+                    // It has said so in the log.
+                    let _ = self.reload();
+                }
+                Told::ReloadFor(order) => {
+                    tracing::info!("Reload requested in the system account");
+                    let _ = order.send(self.reload());
                 }
                 Told::Reopen => match self.log.reopen(&self.configuration.log) {
                     Ok(()) => tracing::info!("File log re-opened"),
@@ -278,51 +292,39 @@ impl Running {
         }
     }
 
-    /// Reads the file again. What is wrong with it leaves everything as it is.
-    fn reload(&mut self) {
-        if self.flags.config.is_none() {
-            tracing::error!(
-                "Failed to reload server configuration: can only reload config when a file is provided using -c or --config"
-            );
-            return;
+    /// Reads the file again. What is wrong with it leaves everything as it is, and is logged and given.
+    fn reload(&mut self) -> Result<(), String> {
+        let reloaded = self.read_again();
+        match &reloaded {
+            Ok(()) => tracing::info!("Reloaded server configuration"),
+            Err(error) => tracing::error!("Failed to reload server configuration: {error}"),
         }
-        let loaded = Configuration::load(&self.flags, unix_now());
-        let loaded = loaded
-            .map_err(|error| error_text::chain(&error))
-            .and_then(|configuration| {
-                let changed = self.log.change(&configuration.log);
-                changed
-                    .map(|()| configuration)
-                    .map_err(|error| error_text::chain(&error))
-            });
-        let configuration = match loaded {
-            Ok(configuration) => configuration,
-            Err(error) => {
-                tracing::error!("Failed to reload server configuration: {error}");
-                return;
-            }
-        };
+        reloaded
+    }
+
+    fn read_again(&mut self) -> Result<(), String> {
+        if self.flags.config.is_none() {
+            return Err("can only reload config when a file is provided using -c or --config".to_owned());
+        }
+        let configuration =
+            Configuration::load(&self.flags, unix_now()).map_err(|error| error_text::chain(&error))?;
+        self.log
+            .change(&configuration.log)
+            .map_err(|error| error_text::chain(&error))?;
         for notice in &configuration.notices {
             tracing::warn!("{notice}");
         }
         for what in self.configuration.needs_a_restart(&configuration) {
             tracing::warn!("Reloaded: {what} changed, which counts after a restart");
         }
-        let configuration = match self.keep_transports(configuration) {
-            Ok(configuration) => configuration,
-            Err(error) => {
-                tracing::error!(
-                    "Failed to reload server configuration: {}",
-                    error_text::chain(&error)
-                );
-                return;
-            }
-        };
+        let configuration = self
+            .keep_transports(configuration)
+            .map_err(|error| error_text::chain(&error))?;
         self.about
             .configuration_set(configuration.digest.clone(), configuration.tags.clone());
         self.configuration = configuration;
         self.put_in_force();
-        tracing::info!("Reloaded server configuration");
+        Ok(())
     }
 
     /// Listeners stay as they are; what certificates they show is what the files hold now.
@@ -347,6 +349,7 @@ impl Running {
     }
 
     fn put_in_force(&mut self) {
+        self.broker.tags_set(self.configuration.tags.clone());
         let accounts = std::mem::take(&mut self.configuration.accounts);
         let authority = self.configuration.authority.take();
         if let Some(authority) = authority {
@@ -360,6 +363,8 @@ enum Told {
     End(&'static str),
     LameDuck,
     Reload,
+    /// The same, for somebody who waits.
+    ReloadFor(ReloadOrder),
     Reopen,
 }
 

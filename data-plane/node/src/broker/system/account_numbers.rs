@@ -1,7 +1,7 @@
 //! What an account has open and what it sent and got, as events and answers say it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -126,13 +126,14 @@ async fn tell(shared: &Arc<Shared>, accounts: HashMap<PublicKey, Arc<Account>>, 
         if in_use_only && account.connections() == 0 {
             continue;
         }
-        let numbers = AccountNumbers::of(account);
+        // The same event on both: older tools listen on the second one.
+        let payload = OnceLock::new();
         for subject in [
             format!("$SYS.ACCOUNT.{}.SERVER.CONNS", account.label),
-            // Where older tools listen.
             format!("$SYS.SERVER.ACCOUNT.{}.CONNS", account.label),
         ] {
-            super::tell_now(shared, &subject, || event(shared, &numbers)).await;
+            let made = || event(shared, &AccountNumbers::of(account));
+            super::tell_now(shared, &subject, || payload.get_or_init(made).clone()).await;
         }
     }
 }

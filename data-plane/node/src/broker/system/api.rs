@@ -89,6 +89,18 @@ impl Broker {
         account_numbers::event(&self.0, numbers)
     }
 
+    /// Shows every connection that is open now, or those of the account that INFO calls this.
+    pub fn connections_visit_in(&self, label: Option<&str>, visit: &mut dyn FnMut(ConnectionView)) {
+        match label {
+            None => self.connections_visit(visit),
+            Some(label) => {
+                if let Some(account) = self.account_called(label) {
+                    self.connections_visit_of(&account.key, visit);
+                }
+            }
+        }
+    }
+
     /// Shows every connection that is open now in one account.
     pub fn connections_visit_of(&self, account: &PublicKey, visit: &mut dyn FnMut(ConnectionView)) {
         let clients = self.0.account(account).map(|account| account.clients());
