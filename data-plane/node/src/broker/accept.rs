@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bounds::{DRAIN, LAME_DUCK, REFUSED_MAX};
-use super::close_reason::CloseReason;
+use super::card::Card;
+use super::close_reason::{CloseReason, TLS_HANDSHAKE_FAILURE};
+use super::closed::Ending;
 use super::connection::Connection;
 use super::desk;
 use super::introduction::Introduction;
@@ -191,6 +193,12 @@ async fn open_and_run(
         }
         Err(error) => {
             Counters::add(&shared.counters.handshakes_failed);
+            if error.is_of_tls() {
+                let card = Card::new(peer, None, door == Door::Websocket);
+                let (mut view, _) = card.read(introduction.client_id);
+                view.ending = Some(Ending::now(TLS_HANDSHAKE_FAILURE, None));
+                shared.closed.remember(None, view);
+            }
             tracing::debug!(client = introduction.client_id, %peer, %error, "handshake failed");
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -57,12 +58,18 @@ pub(crate) struct Account {
 pub(crate) struct Served {
     claims: AccountClaims,
     suspended: bool,
+    since: SystemTime,
     pub(crate) limits: AccountLimits,
 }
 
 impl Served {
     pub(crate) fn claims(&self) -> &AccountClaims {
         &self.claims
+    }
+
+    /// Since when it is in force.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.since
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
@@ -85,6 +92,7 @@ impl From<AccountClaims> for Served {
         Self {
             claims,
             suspended: false,
+            since: SystemTime::now(),
             limits,
         }
     }

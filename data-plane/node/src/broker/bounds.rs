@@ -251,6 +251,19 @@ pub const OPERATOR_THREADS: usize = 2;
 /// How long clients may read INFO `ldm` before a stopping node closes them.
 pub const LAME_DUCK: Duration = Duration::from_millis(250);
 
+/// Connections that ended and are remembered, when nothing else is said, as on a stock server; and
+/// the bytes that they take together, whatever is said.
+pub const CLOSED_CONNECTIONS: usize = 10_000;
+/// See [`CLOSED_CONNECTIONS`].
+pub const CLOSED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Subscriptions that are remembered of a connection that ended, and bytes of their filters and groups.
+pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 32;
+/// See [`CLOSED_SUBSCRIPTIONS_MAX`].
+pub const CLOSED_SUBSCRIPTION_BYTES_MAX: usize = 2048;
+
+/// How often the round trip to a client is measured while somebody looks.
+pub const ROUND_TRIP_LOOK: Duration = Duration::from_secs(60);
+
 /// How long a stopping node waits for its connections to end.
 pub const DRAIN: Duration = Duration::from_secs(3);
 

@@ -3,15 +3,18 @@
 //! Written by whoever works for the connection anyway, without a lock; read when somebody looks.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::bounds::ROUND_TRIP_LOOK;
 use super::client::Client;
+use super::closed::Ending;
 use super::meters::Tally;
 use super::request_info::RequestInfo;
+use crate::transport::TlsFacts;
 
 /// Characters of each text that a client said of itself and that others are told.
 const INTRODUCED_CHARACTERS_MAX: usize = 256;
@@ -23,6 +26,14 @@ pub(crate) struct Card {
     began: Instant,
     /// Microseconds after `began`.
     heard_at: AtomicU64,
+    /// Nanoseconds to the client and back, as last measured, and one more; 0 before.
+    round_trip: AtomicU64,
+    /// When measuring began last: microseconds after `began`, and one more; 0 before.
+    measured_at: AtomicU64,
+    tls: Option<Box<TlsFacts>>,
+    over_websocket: bool,
+    /// It is remembered among those that ended; its last words may still be on their way.
+    ended: AtomicBool,
     received: Traffic,
     sent: Traffic,
     holder: Mutex<Option<Box<Holder>>>,
@@ -63,7 +74,7 @@ impl Card {
         let said = |of: fn(&Holder) -> &Option<String>| {
             let text = holder.as_ref().and_then(|holder| of(holder).clone());
             // As much as anybody reads: a client's name goes into every request that it shares.
-            text.map(|text| text.chars().take(INTRODUCED_CHARACTERS_MAX).collect())
+            text.as_deref().map(introduced)
         };
         RequestInfo {
             host: Some(self.peer.ip().to_canonical().to_string()),
@@ -74,12 +85,17 @@ impl Card {
         }
     }
 
-    pub(crate) fn new(peer: SocketAddr) -> Self {
+    pub(crate) fn new(peer: SocketAddr, tls: Option<Box<TlsFacts>>, over_websocket: bool) -> Self {
         Self {
             peer,
             since: SystemTime::now(),
             began: Instant::now(),
             heard_at: AtomicU64::new(0),
+            round_trip: AtomicU64::new(0),
+            measured_at: AtomicU64::new(0),
+            tls,
+            over_websocket,
+            ended: AtomicBool::new(false),
             received: Traffic::default(),
             sent: Traffic::default(),
             holder: Mutex::new(None),
@@ -91,6 +107,40 @@ impl Card {
         let micros = now.saturating_duration_since(self.began).as_micros();
         self.heard_at
             .store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// The client answered something that was sent at this time.
+    pub(crate) fn note_round_trip(&self, sent: Instant) {
+        let nanos = sent.elapsed().as_nanos();
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX - 1);
+        self.round_trip.store(nanos.saturating_add(1), Relaxed);
+    }
+
+    /// When it was greeted: what it says first is the answer to that.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// From now on it is not one of those that are open.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Relaxed);
+    }
+
+    /// Whether that was said.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Whether the round trip was not measured lately. Who is told so measures it.
+    pub(crate) fn wants_measuring(&self, now: Instant) -> bool {
+        let micros = now.saturating_duration_since(self.began).as_micros();
+        let now = u64::try_from(micros).unwrap_or(u64::MAX - 1).saturating_add(1);
+        let last = self.measured_at.load(Relaxed);
+        let due = last == 0 || u128::from(now.saturating_sub(last)) >= ROUND_TRIP_LOOK.as_micros();
+        due && self
+            .measured_at
+            .compare_exchange(last, now, Relaxed, Relaxed)
+            .is_ok()
     }
 
     /// The client published this. Only the connection's own task counts here.
@@ -121,6 +171,13 @@ impl Card {
             peer: self.peer,
             since: self.since,
             heard: self.since + Duration::from_micros(self.heard_at.load(Relaxed)),
+            round_trip: match self.round_trip.load(Relaxed) {
+                0 => None,
+                nanos => Some(Duration::from_nanos(nanos - 1)),
+            },
+            over_websocket: self.over_websocket,
+            tls: self.tls.as_deref().cloned(),
+            ending: None,
             pending_bytes: 0,
             in_messages,
             in_bytes,
@@ -136,13 +193,19 @@ impl Card {
         };
         let mut client = None;
         if let Some(holder) = &*self.holder.lock() {
-            view.name.clone_from(&holder.name);
-            view.lang.clone_from(&holder.lang);
-            view.version.clone_from(&holder.version);
+            let shown = |text: &Option<String>| text.as_deref().map(introduced);
+            view.name = shown(&holder.name);
+            view.lang = shown(&holder.lang);
+            view.version = shown(&holder.version);
             client = holder.client.upgrade();
         }
         (view, client)
     }
+}
+
+/// As much as anybody is told.
+fn introduced(text: &str) -> String {
+    text.chars().take(INTRODUCED_CHARACTERS_MAX).collect()
 }
 
 /// One connection at one moment.
@@ -156,6 +219,14 @@ pub struct ConnectionView {
     pub since: SystemTime,
     /// When something last came from it.
     pub heard: SystemTime,
+    /// How long it takes to the client and back, once that was measured.
+    pub round_trip: Option<Duration>,
+    /// Whether it came over a websocket.
+    pub over_websocket: bool,
+    /// What there is to tell of TLS, if it came over that.
+    pub tls: Option<TlsFacts>,
+    /// How it ended; none while it is open.
+    pub ending: Option<Ending>,
     /// Bytes that wait for it.
     pub pending_bytes: usize,
     /// Messages it published, and their bytes (subject, reply, headers and payload).

@@ -8,8 +8,10 @@ use tollway_wire::{DecodeError, ProtocolError};
 pub(crate) enum CloseReason {
     /// The client closed its side.
     ClientClosed,
-    /// Reading from or writing to the socket failed.
+    /// Reading from the socket failed.
     Io,
+    /// Writing to it did.
+    WriteFailed,
     /// What the client sent is not the protocol.
     Protocol(DecodeError),
     /// What the client sent is no websocket.
@@ -45,6 +47,7 @@ impl CloseReason {
             Self::Stale => Some(ProtocolError::StaleConnection),
             Self::ClientClosed
             | Self::Io
+            | Self::WriteFailed
             | Self::Websocket(_)
             | Self::MalformedConnect
             | Self::Withdrawn(_)
@@ -63,6 +66,7 @@ impl CloseReason {
             self,
             Self::ClientClosed
                 | Self::Io
+                | Self::WriteFailed
                 | Self::PendingBytes
                 | Self::AccountMemory
                 | Self::ReceiveRate(_)
@@ -81,7 +85,9 @@ impl CloseReason {
         match self {
             Self::ClientClosed => CloseCode::NORMAL,
             Self::Websocket(error) => error.code,
-            Self::Io | Self::Stale | Self::Shutdown | Self::Kicked => CloseCode::GOING_AWAY,
+            Self::Io | Self::WriteFailed | Self::Stale | Self::Shutdown | Self::Kicked => {
+                CloseCode::GOING_AWAY
+            }
             Self::Told(ProtocolError::MaximumPayloadViolation)
             | Self::Protocol(DecodeError::PayloadExceeded { .. }) => CloseCode::TOO_BIG,
             Self::Told(ProtocolError::InvalidClientProtocol) | Self::Protocol(_) | Self::MalformedConnect => {
@@ -112,11 +118,34 @@ impl CloseReason {
         }
     }
 
+    /// What stock servers call it, where they tell why a connection ended.
+    pub(crate) fn stock(&self) -> &'static str {
+        match self {
+            Self::ClientClosed => "Client Closed",
+            Self::Io => "Read Error",
+            Self::WriteFailed => "Write Error",
+            Self::Protocol(DecodeError::ConnectExpected) => "Authentication Failure",
+            Self::Protocol(DecodeError::ControlLineExceeded { .. }) => "Maximum Control Line Exceeded",
+            Self::Protocol(DecodeError::PayloadExceeded { .. }) => "Maximum Message Payload Exceeded",
+            Self::Protocol(DecodeError::GivenUp) => "Parse Error",
+            Self::Protocol(_) | Self::Websocket(_) | Self::MalformedConnect => "Protocol Violation",
+            Self::Told(error) => stock_error(error),
+            Self::Withdrawn(_) => "Authentication Failure",
+            Self::PendingBytes | Self::AccountMemory | Self::ReceiveRate(_) => {
+                "Slow Consumer (Pending Bytes)"
+            }
+            Self::WriteDeadline => "Slow Consumer (Write Deadline)",
+            Self::Stale => "Stale Connection",
+            Self::Shutdown => "Server Shutdown",
+            Self::Kicked => "Kicked",
+        }
+    }
+
     /// For log lines.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::ClientClosed => "client closed".into(),
-            Self::Io => "socket error".into(),
+            Self::Io | Self::WriteFailed => "socket error".into(),
             Self::Protocol(error) => error.to_string(),
             Self::Websocket(error) => error.to_string(),
             Self::MalformedConnect => "malformed CONNECT".into(),
@@ -131,34 +160,10 @@ impl CloseReason {
             Self::Kicked => "kicked".into(),
         }
     }
-
-    /// What stock servers call it, where they tell why a connection ended.
-    pub(crate) fn stock(&self) -> &'static str {
-        match self {
-            Self::ClientClosed => "Client Closed",
-            Self::Io => "Read Error",
-            Self::Protocol(DecodeError::PayloadExceeded { .. }) => "Maximum Message Payload Exceeded",
-            Self::Protocol(DecodeError::ControlLineExceeded { .. }) => "Maximum Control Line Exceeded",
-            Self::Protocol(DecodeError::ConnectExpected) => "Authentication Failure",
-            Self::Protocol(DecodeError::HeadersNotNegotiated) => "Message Header Violation",
-            Self::Protocol(_) | Self::Websocket(_) | Self::MalformedConnect => "Protocol Violation",
-            Self::Told(error) => stock_error(error),
-            Self::Withdrawn(_) => "Authentication Failure",
-            Self::PendingBytes | Self::AccountMemory | Self::ReceiveRate(_) => {
-                "Slow Consumer (Pending Bytes)"
-            }
-            Self::WriteDeadline => "Slow Consumer (Write Deadline)",
-            Self::Stale => "Stale Connection",
-            Self::Shutdown => "Server Shutdown",
-            Self::Kicked => "Kicked",
-        }
-    }
 }
 
 fn stock_error(error: &ProtocolError) -> &'static str {
     match error {
-        ProtocolError::MaximumControlLineExceeded => "Maximum Control Line Exceeded",
-        ProtocolError::MaximumPayloadViolation => "Maximum Message Payload Exceeded",
         ProtocolError::AuthorizationViolation => "Authentication Failure",
         ProtocolError::AuthenticationTimeout => "Authentication Timeout",
         ProtocolError::UserAuthenticationExpired | ProtocolError::AccountAuthenticationExpired => {
@@ -166,13 +171,27 @@ fn stock_error(error: &ProtocolError) -> &'static str {
         }
         ProtocolError::UserAuthenticationRevoked => "Credentials Revoked",
         ProtocolError::MaximumAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
-        ProtocolError::MaximumConnectionsExceeded => "Maximum Connections Exceeded",
-        ProtocolError::TlsRequired => "TLS Handshake Failure",
+        ProtocolError::MaximumConnectionsExceeded | ProtocolError::ConnectionThrottling => {
+            "Maximum Connections Exceeded"
+        }
+        ProtocolError::MaximumPayloadViolation => "Maximum Message Payload Exceeded",
+        ProtocolError::MaximumControlLineExceeded => "Maximum Control Line Exceeded",
+        ProtocolError::MaximumSubscriptionsExceeded => "Maximum Subscriptions Exceeded",
+        ProtocolError::TlsRequired => TLS_HANDSHAKE_FAILURE,
         ProtocolError::StaleConnection => "Stale Connection",
         ProtocolError::InvalidClientProtocol => "Bad Client Protocol Version",
         ProtocolError::NoRespondersRequiresHeaders => "No Responders Requires Headers",
         ProtocolError::FailedAccountRegistration => "Missing Account",
-        ProtocolError::MaximumSubscriptionsExceeded => "Maximum Subscriptions Exceeded",
-        _ => "Protocol Violation",
+        // These do not close a connection.
+        ProtocolError::UnknownProtocolOperation
+        | ProtocolError::PublishViolation { .. }
+        | ProtocolError::PublishReplyViolation { .. }
+        | ProtocolError::SubscriptionViolation { .. }
+        | ProtocolError::SubscriptionTooManyTokens { .. }
+        | ProtocolError::InvalidSubject
+        | ProtocolError::InvalidPublishSubject => "Protocol Violation",
     }
 }
+
+/// What stock servers call a connection that ended before there was one.
+pub(crate) const TLS_HANDSHAKE_FAILURE: &str = "TLS Handshake Failure";

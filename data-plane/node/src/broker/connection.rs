@@ -22,8 +22,10 @@ use super::bounds::{
     CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURNS_IN_A_ROW_MAX,
 };
 use super::card::Card;
+use super::census;
 use super::clock;
 use super::close_reason::CloseReason;
+use super::closed::Ending;
 use super::introduction::Introduction;
 use super::outbound::Outbound;
 use super::scratch::{self, Scratch};
@@ -84,15 +86,19 @@ impl Connection {
         transport: Transport,
         peer: SocketAddr,
         introduction: Introduction,
-        arrival: Option<Box<Arrival>>,
+        mut arrival: Option<Box<Arrival>>,
     ) -> Box<Self> {
         let transport = Arc::new(transport);
         let forwarded_for = arrival.as_ref().and_then(|arrival| arrival.forwarded_for());
         let shown = forwarded_for.map_or(peer, |address| SocketAddr::new(address, peer.port()));
+        let (tls, over_websocket) = match &mut arrival {
+            Some(arrival) => (arrival.tls.take(), arrival.upgrade.is_some()),
+            None => (None, false),
+        };
         let outbound = Arc::new(Outbound::new(
             introduction.client_id,
             transport.clone(),
-            Card::new(shown),
+            Card::new(shown, tls, over_websocket),
             shared.settings.max_pending,
         ));
         let session = Session::new(shared.clone(), outbound.clone(), introduction, arrival);
@@ -380,6 +386,9 @@ impl Connection {
                     .map(|pause| Instant::now() + pause);
             }
         }
+        if orders.measure {
+            self.session.handle_measure(&mut out);
+        }
         if orders.lame_duck {
             self.session.handle_lame_duck(&mut out);
         }
@@ -456,6 +465,15 @@ impl Connection {
         self.timer.as_mut().reset(next.into());
     }
 
+    /// Keeps what there is to tell of it for those who ask later.
+    fn remember(&self, reason: &CloseReason) {
+        let ending = Ending::now(reason.stock(), self.session.subscriptions());
+        let (account, mut view) = census::connection(&self.outbound);
+        view.ending = Some(ending);
+        self.outbound.card.end();
+        self.shared.closed.remember(account, view);
+    }
+
     async fn end(self: Box<Self>, reason: CloseReason) {
         let counters = &self.shared.counters;
         if reason.is_slow_consumer() {
@@ -468,6 +486,7 @@ impl Connection {
             Counters::add(&counters.stale_connections);
         }
         self.session.note_end(&reason);
+        self.remember(&reason);
         tracing::debug!(client = self.outbound.id, peer = %self.peer, reason = reason.text(), "connection ended");
 
         let Self {

@@ -114,6 +114,14 @@ impl Exchanges {
             })
     }
 
+    /// Which imports of the account work, in the order of its document.
+    pub(crate) fn imports_work(&self, account: &PublicKey) -> Vec<bool> {
+        self.links
+            .imports(account)
+            .map(|(_, outcome)| outcome.is_ok())
+            .collect()
+    }
+
     /// Gives every account concerned what it looks up from now on.
     pub(crate) fn publish(&mut self, shared: &Shared) {
         for key in std::mem::take(&mut self.outdated) {

@@ -34,6 +34,7 @@ mod census;
 mod client;
 mod clock;
 mod close_reason;
+mod closed;
 mod connection;
 mod crossing;
 mod denials;
@@ -75,7 +76,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +87,8 @@ use shared::{Shared, unix_now};
 
 pub use authority::Authority;
 pub use card::ConnectionView;
-pub use census::{AccountView, SubscriptionView};
+pub use census::{AccountDetail, AccountView, SubscriptionSeen, SubscriptionView};
+pub use closed::{EndedSubscription, Ending};
 pub use exchange::DocumentRefused;
 pub use internal::{InternalReply, InternalRequest, InternalRequestError};
 pub use runtime::{operator_runtime, runtime};
@@ -267,14 +269,42 @@ impl Broker {
         census::accounts(&self.0, visit);
     }
 
+    /// All that there is to tell of one account, as INFO says it.
+    pub fn account_detail(&self, label: &str) -> Option<AccountDetail> {
+        census::account(&self.0, label)
+    }
+
+    /// What INFO says for an account, if it is served.
+    pub fn account_label(&self, key: &PublicKey) -> Option<String> {
+        self.0.account(key).map(|account| account.label.to_string())
+    }
+
     /// Shows every connection that is open now.
     pub fn connections_visit(&self, visit: &mut dyn FnMut(ConnectionView)) {
         census::connections(&self.0, visit);
     }
 
-    /// Shows the subscriptions there are now, until there were enough.
-    pub fn subscriptions_visit(&self, visit: &mut dyn FnMut(SubscriptionView) -> ControlFlow<()>) {
-        census::subscriptions(&self.0, visit);
+    /// Those of the connections that ended lately which are wanted, in no particular order.
+    pub fn connections_closed(&self, wanted: &dyn Fn(&ConnectionView) -> bool) -> Vec<ConnectionView> {
+        self.0.closed.list(wanted)
+    }
+
+    /// Has the round trip to a client measured, unless that was done lately; it is known soon afterwards.
+    pub fn round_trip_measure(&self, client_id: u64) {
+        let outbound = self.0.outbounds.lock().get(&client_id).cloned();
+        if let Some(outbound) = outbound.filter(|outbound| outbound.card.wants_measuring(Instant::now())) {
+            outbound.order_measure();
+        }
+    }
+
+    /// Shows the subscriptions there are now in the accounts that are wanted (as INFO says them),
+    /// until there were enough. While an account's are shown, nothing changes there.
+    pub fn subscriptions_visit(
+        &self,
+        wants: &dyn Fn(&str) -> bool,
+        visit: &mut dyn FnMut(SubscriptionSeen<'_>) -> ControlFlow<()>,
+    ) {
+        census::subscriptions(&self.0, wants, visit);
     }
 
     /// Shows what kept the clients of each account that was ever served from doing more.

@@ -106,6 +106,8 @@ pub(crate) struct Orders {
     pub(crate) lame_duck: bool,
     /// Tell the account of so many messages that the client was not given because of a rate.
     pub(crate) refused: u64,
+    /// Measure the round trip to the client.
+    pub(crate) measure: bool,
 }
 
 /// What became of pushed bytes.
@@ -292,6 +294,12 @@ impl Outbound {
         self.signal.raise();
     }
 
+    /// Asks the owner to measure the round trip to its client.
+    pub(crate) fn order_measure(&self) {
+        self.state.lock().orders.measure = true;
+        self.signal.raise();
+    }
+
     /// What the owner has to do.
     pub(crate) fn take_orders(&self) -> Orders {
         std::mem::take(&mut self.state.lock().orders)
@@ -398,7 +406,7 @@ impl Outbound {
         state.unsent = waiting;
         if matches!(end, WriteEnd::Failed) {
             state.writer = Writer::Idle;
-            self.seal(state, CloseReason::Io);
+            self.seal(state, CloseReason::WriteFailed);
         } else if state.socket.is_none() {
             // The owner is gone, so nobody would come for it.
             state.writer = Writer::Idle;

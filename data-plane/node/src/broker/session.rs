@@ -61,6 +61,8 @@ pub(crate) struct Session {
     /// Something arrived since the last time it was looked at.
     heard: bool,
     pings_unanswered: u32,
+    /// When the PING was sent whose PONG comes next.
+    pinged_at: Option<Instant>,
     /// [`Session::poll_timeout`] says something else than the driver knows.
     timeout_changed: bool,
 }
@@ -107,6 +109,7 @@ impl Session {
             told: None,
             heard: false,
             pings_unanswered: 0,
+            pinged_at: None,
             timeout_changed: false,
         }
     }
@@ -179,10 +182,20 @@ impl Session {
                 staging.control(&self.outbound, encoder::pong);
                 self.introduce(staging);
             }
-            Op::Pong => self.pings_unanswered = 0,
+            Op::Pong => {
+                self.pings_unanswered = 0;
+                if let Some(sent) = self.pinged_at.take() {
+                    self.outbound.card.note_round_trip(sent);
+                }
+            }
             Op::Connect(_) | Op::Ignored => {}
         }
         DONE
+    }
+
+    /// What it listens to.
+    pub(crate) fn subscriptions(&self) -> Option<&super::recheck::Subscriptions> {
+        self.login.as_ref().map(|login| &login.subscriptions)
     }
 
     fn confirm(&self, staging: &mut Staging) {

@@ -44,6 +44,8 @@ pub struct BrokerSettings {
     pub max_subscription_tokens: usize,
     /// How long a receiver's socket may refuse every byte.
     pub write_deadline: Duration,
+    /// Connections that ended and are remembered.
+    pub closed_connections_max: usize,
     /// Connections in a handshake of TLS or of a websocket at the same time.
     pub handshakes_max: usize,
     /// TLS of the listener for clients.
@@ -81,6 +83,7 @@ impl BrokerSettings {
             node_memory_max: machine_memory() / super::bounds::NODE_MEMORY_PART,
             max_subscription_tokens: super::bounds::SUBSCRIPTION_TOKENS_MAX,
             write_deadline: super::bounds::WRITE_DEADLINE,
+            closed_connections_max: super::bounds::CLOSED_CONNECTIONS,
             handshakes_max: crate::transport::bounds::HANDSHAKES_MAX,
             tls: None,
             websocket: None,

@@ -15,6 +15,7 @@ use tollway_wire::Info;
 use super::account::Account;
 use super::activity::Activity;
 use super::authority::{Authority, Greeting};
+use super::closed::ClosedConnections;
 use super::desk::Desk;
 use super::exchange::Exchanges;
 use super::known_users::KnownUsers;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<NodeMemory>,
     /// Open connections, to tell them all that the node stops.
     pub(crate) outbounds: Mutex<HashMap<u64, Arc<Outbound>>>,
+    pub(crate) closed: ClosedConnections,
     pub(crate) counters: Counters,
     pub(crate) refusals: RefusalLog,
     pub(crate) known_users: KnownUsers,
@@ -65,6 +67,7 @@ impl Shared {
         let crowd = Arc::new(Crowd::new(settings.handshakes_max));
         let memory = Arc::new(NodeMemory::new(settings.node_memory_max));
         let system = Arc::new(System::new(&settings));
+        let closed = ClosedConnections::new(settings.closed_connections_max);
         Self {
             settings,
             authority: ArcSwapOption::empty(),
@@ -73,6 +76,7 @@ impl Shared {
             meters: Mutex::default(),
             memory,
             outbounds: Mutex::default(),
+            closed,
             counters: Counters::default(),
             refusals: RefusalLog::new(),
             known_users: KnownUsers::default(),

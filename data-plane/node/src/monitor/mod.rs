@@ -7,23 +7,29 @@
 //! it is on loopback unless told otherwise.
 
 mod about;
+mod accountz;
+mod accstatz;
+mod connection_shown;
+mod connections_wanted;
 mod connz;
 mod listener;
+mod others;
+mod pages;
 mod query;
 mod subsz;
 pub(crate) mod system;
 mod varz;
 mod written;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -32,17 +38,12 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tollway_accounts::MeterTotals;
 use tollway_claims::RateLimit;
 
 pub use self::about::About;
-use self::connz::Connz;
 use self::listener::BoundedListener;
-use self::query::{InvalidQuery, Query};
-use self::subsz::Subsz;
-use self::varz::Varz;
 use crate::broker::{AccountView, Broker};
 use crate::status::NodeStatus;
 use crate::usage::UsageMeter;
@@ -62,6 +63,12 @@ pub struct Monitor {
 
 /// Entries of a page when nothing is said, as on a stock server.
 const PAGE_USUAL: usize = 1024;
+
+/// Entries of a page, whoever asks for more: the rest is on the next one.
+const PAGE_MAX: usize = 8192;
+
+/// Bytes of the subscriptions that one page lists, of all its connections together.
+const LISTED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What runs beside the broker.
 #[derive(Clone)]
@@ -85,13 +92,7 @@ impl Monitor {
     pub async fn serve(self, listener: TcpListener) {
         let mut registry = Registry::with_prefix("tollway_node");
         registry.register_collector(Box::new(self.clone()));
-        let pages = Router::new()
-            .route("/healthz", get(healthz))
-            .route("/varz", get(varz))
-            .route("/connz", get(connz))
-            .route("/subsz", get(subsz))
-            .route("/subscriptionsz", get(subsz))
-            .with_state(self.clone())
+        let pages = pages::router(self.clone())
             .route("/readyz", get(readyz).with_state(self.side))
             .route("/metrics", get(metrics).with_state(Arc::new(registry)));
         let router = match self.about.base_path.trim_matches('/') {
@@ -102,48 +103,6 @@ impl Monitor {
         if let Err(error) = axum::serve(BoundedListener::new(listener), router).await {
             tracing::error!(%error, "health and metrics are not served any more");
         }
-    }
-}
-
-/// The process runs, and answers.
-async fn healthz(State(monitor): State<Monitor>) -> Response {
-    monitor.about.asked("/healthz");
-    let status = BTreeMap::from([("status", "ok")]);
-    (
-        [(header::CONTENT_TYPE, JSON)],
-        serde_json::to_string(&status).unwrap_or_default(),
-    )
-        .into_response()
-}
-
-async fn varz(State(monitor): State<Monitor>) -> Response {
-    monitor.about.asked("/varz");
-    page(Ok(Varz::now(&monitor.broker, &monitor.about)))
-}
-
-async fn connz(
-    State(monitor): State<Monitor>,
-    Parameters(parameters): Parameters<HashMap<String, String>>,
-) -> Response {
-    monitor.about.asked("/connz");
-    page(Connz::now(&monitor.broker, &Query::from(parameters)))
-}
-
-async fn subsz(
-    State(monitor): State<Monitor>,
-    Parameters(parameters): Parameters<HashMap<String, String>>,
-) -> Response {
-    monitor.about.asked("/subsz");
-    page(Subsz::now(&monitor.broker, &Query::from(parameters)))
-}
-
-const JSON: &str = "application/json";
-
-fn page(content: Result<impl Serialize, InvalidQuery>) -> Response {
-    match content.map(|content| serde_json::to_string_pretty(&content)) {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
-        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        Err(invalid) => (StatusCode::BAD_REQUEST, invalid.to_string()).into_response(),
     }
 }
 

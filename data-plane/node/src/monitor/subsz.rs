@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use tollway_subject::Filter;
+use tollway_subject::filter_matches;
 
-use super::PAGE_USUAL;
-use super::query::{InvalidQuery, Query};
+use super::LISTED_BYTES_MAX;
+use super::query::{InvalidQuery, Query, shown};
 use super::written::time;
-use crate::broker::{Broker, SubscriptionView};
+use crate::broker::{Broker, EndedSubscription, SubscriptionView};
 
 /// The page. What a stock server tells of its cache has no counterpart here and is left out.
 #[derive(Debug, Serialize)]
@@ -52,6 +52,19 @@ impl Subscription {
         }
     }
 
+    /// Of a connection that ended.
+    pub(super) fn of_ended(ended: EndedSubscription, connection: u64) -> Self {
+        Self {
+            account: None,
+            account_tag: None,
+            subject: ended.filter,
+            queue: ended.queue,
+            sid: ended.sid,
+            msgs: ended.delivered,
+            cid: connection,
+        }
+    }
+
     /// Under a connection, whose account is told there.
     pub(super) fn of_connection(view: SubscriptionView) -> Self {
         Self {
@@ -64,29 +77,29 @@ impl Subscription {
 
 impl Subsz {
     pub(super) fn now(broker: &Broker, query: &Query) -> Result<Self, InvalidQuery> {
-        let offset = query.number("offset", 0)?;
-        let limit = match query.number("limit", PAGE_USUAL)? {
-            0 => PAGE_USUAL,
-            limit => limit,
-        };
+        let (offset, limit) = (query.page_offset()?, query.page_limit()?);
         let account = query.text("acc");
         let test = query.text("test");
         if let Some(subject) = test
             && !tollway_subject::is_literal_subject(subject.as_bytes())
         {
-            let text = format!("invalid test subject, must not contain wildcards: {subject}");
+            let text = format!(
+                "invalid test subject, must be valid publish subject: {}",
+                shown(subject)
+            );
             return Err(InvalidQuery(text));
         }
         let mut subscriptions_list = Vec::new();
         let mut total = 0;
         if query.switch("subs")? {
-            let wants = |view: &SubscriptionView| {
-                account.is_none_or(|account| view.account == account)
-                    && test.is_none_or(|subject| is_about(&view.filter, subject))
-            };
-            broker.subscriptions_visit(&mut |view| {
-                if wants(&view) {
-                    if total >= offset && subscriptions_list.len() < limit {
+            let of_account = |found: &str| account.is_none_or(|account| account == found);
+            let mut listed = 0;
+            broker.subscriptions_visit(&of_account, &mut |seen| {
+                let matches = |subject: &str| filter_matches(seen.filter().as_filter(), subject.as_bytes());
+                if test.is_none_or(matches) {
+                    if total >= offset && subscriptions_list.len() < limit && listed < LISTED_BYTES_MAX {
+                        let view = seen.view();
+                        listed += view.bytes();
                         subscriptions_list.push(Subscription::of(view));
                     }
                     total += 1;
@@ -97,7 +110,10 @@ impl Subsz {
         Ok(Self {
             server_id: broker.settings().server_id.clone(),
             now: time(SystemTime::now()),
-            num_subscriptions: broker.stats().subscriptions,
+            num_subscriptions: match account {
+                None => broker.stats().subscriptions,
+                Some(account) => of_account(broker, account),
+            },
             total,
             offset,
             limit,
@@ -106,6 +122,12 @@ impl Subsz {
     }
 }
 
-fn is_about(filter: &str, subject: &str) -> bool {
-    Filter::new(filter.as_bytes()).is_ok_and(|filter| filter.matches(subject.as_bytes()))
+fn of_account(broker: &Broker, account: &str) -> u64 {
+    let mut count = 0;
+    broker.accounts_visit(&mut |view| {
+        if view.account == account {
+            count += u64::from(view.live.subscriptions);
+        }
+    });
+    count
 }

@@ -75,6 +75,7 @@ pub(super) struct Limits {
     ping_max: Option<u32>,
     write_deadline: Option<Duration>,
     auth_timeout: Option<Duration>,
+    max_closed_clients: Option<usize>,
     /// One account has the node for itself.
     single_account: bool,
 }
@@ -252,6 +253,7 @@ impl Limits {
             ping_max: limits.ping_max,
             write_deadline: limits.write_deadline,
             auth_timeout: file.authorization.as_ref().and_then(|block| block.timeout),
+            max_closed_clients: limits.max_closed_clients.map(size),
             // The global account and that of the system are always there.
             single_account: accounts <= 2,
         }
@@ -275,6 +277,7 @@ impl Limits {
         set(&mut settings.pings_unanswered_max, self.ping_max);
         set(&mut settings.write_deadline, self.write_deadline);
         set(&mut settings.auth_timeout, self.auth_timeout);
+        set(&mut settings.closed_connections_max, self.max_closed_clients);
         if self.single_account {
             settings.account_memory_max = settings.node_memory_max;
         }

@@ -76,7 +76,6 @@ pub(super) fn passed_over(flags: &Flags, file: &ServerConfig) -> Vec<String> {
             told.push(format!("{option} is passed over: it cannot be set yet"));
         }
     };
-    unused(limits.max_closed_clients.is_some(), "max_closed_clients");
     unused(
         limits.write_timeout == Some(WriteTimeout::Retry),
         "write_timeout: retry",

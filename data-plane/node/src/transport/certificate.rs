@@ -1,6 +1,7 @@
 //! What a certificate says about who shows it.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,8 @@ pub struct ClientCertificate {
     subject: Subject,
     /// SHA-256 of the public key (SPKI).
     pub(super) key_digest: [u8; 32],
+    /// SHA-256 of the whole certificate.
+    pub(super) digest: [u8; 32],
 }
 
 /// The parts of a distinguished name: each is a set of attributes, (type, value).
@@ -43,7 +46,25 @@ impl ClientCertificate {
             alternative_names: [mails, hosts, uris].concat(),
             subject: Subject::of(parsed.subject())?,
             key_digest: Sha256::digest(parsed.public_key().raw).into(),
+            digest: Sha256::digest(certificate).into(),
         })
+    }
+
+    /// The subject as RFC 2253 writes it: the last part first.
+    pub fn name(&self) -> String {
+        let part = |part: &Part| {
+            let attributes = part
+                .iter()
+                .map(|(kind, value)| format!("{kind}={}", escaped(value)));
+            attributes.collect::<Vec<_>>().join("+")
+        };
+        self.subject
+            .0
+            .iter()
+            .rev()
+            .map(part)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// Whether the subject is what this text says (`CN=alice,OU=dev,O=Acme`, in either direction).
@@ -104,6 +125,21 @@ impl Subject {
     }
 }
 
+/// A value with a backslash before what would mean something else.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (place, character) in value.chars().enumerate() {
+        let means_something = matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';');
+        let at_the_edge = character == ' ' && (place == 0 || place == last) || character == '#' && place == 0;
+        if means_something || at_the_edge {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}
+
 /// The short name of an attribute, from that in capitals or its number.
 fn attribute_name(text: &str) -> &str {
     const NAMES: [(&str, &str); 11] = [
@@ -123,6 +159,13 @@ fn attribute_name(text: &str) -> &str {
         .iter()
         .find(|(name, number)| text.eq_ignore_ascii_case(name) || text == *number);
     known.map_or(text, |(name, _)| name)
+}
+
+/// When a certificate ends.
+pub(super) fn ends(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// The host names that a certificate is for.
@@ -181,6 +224,20 @@ mod tests {
         for wrong in ["", "CN", "CN=a,", "CN=a,,O=b", r"CN=a\"] {
             assert_eq!(parts(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_written_is_read_as_the_same() {
+        for value in ["alice", " a ", "#a#", "a,b+c\"d\\e<f>g;h", "Zoë"] {
+            let text = format!("CN={}", escaped(value));
+            let read = Subject::parse(&text).map(|subject| subject.0);
+            // Blanks around a value are dropped by who reads names of configurations.
+            let wanted = Part::from([("CN".to_owned(), value.trim().to_owned())]);
+            if value == value.trim() {
+                assert_eq!(read, Some(vec![wanted]), "{text}");
+            }
+        }
+        assert_eq!(escaped(" a "), "\\ a\\ ");
     }
 
     #[test]

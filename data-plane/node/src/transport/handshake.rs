@@ -26,12 +26,15 @@ use super::crowd::Place;
 use super::layered::Layered;
 use super::settings::{ClientCertificates, Handshake, WebSocketSettings};
 use super::tls::{InForce, Tls};
+use super::tls_facts::TlsFacts;
 
 /// How a client came, for who decides whether it may stay.
 #[derive(Debug, Default)]
 pub(crate) struct Arrival {
     /// It came over TLS.
     pub(crate) secure: bool,
+    /// What there is to tell of that.
+    pub(crate) tls: Option<Box<TlsFacts>>,
     /// It showed this.
     pub(crate) certificate: Option<ClientCertificate>,
     /// The certificate says which user it is.
@@ -109,6 +112,16 @@ pub(crate) enum OpenError {
     Left,
 }
 
+impl OpenError {
+    /// Whether it ended in TLS, and not in what is spoken over it.
+    pub(crate) fn is_of_tls(&self) -> bool {
+        matches!(
+            self,
+            Self::Tls(_) | Self::TlsTimeout | Self::TlsRequired | Self::Throttled | Self::Certificate
+        )
+    }
+}
+
 /// Opens a connection on a listener with TLS, with websockets, or both.
 pub(crate) async fn open(
     tcp: TcpStream,
@@ -171,6 +184,7 @@ async fn open_tls(
     }
     let (tcp, session, certificate) = handshake(tcp, &in_force, place).await?.into_parts()?;
     arrival.secure = true;
+    arrival.tls = Some(Box::new(TlsFacts::of(&session, certificate.as_ref(), at_once)));
     arrival.certificate = certificate;
     let layered = Layered::new(tcp, Some(session), None);
     Ok((Transport::Layered(Box::new(layered)), arrival))
@@ -198,6 +212,7 @@ async fn open_websocket(
     secured.stream.get_mut().0.left = usize::MAX;
     let upgrade = upgrade(&mut secured.stream, settings, true).await?;
     let (tcp, session, certificate) = secured.into_parts()?;
+    arrival.tls = Some(Box::new(TlsFacts::of(&session, certificate.as_ref(), true)));
     let layered = Layered::new(tcp, Some(session), Some(&upgrade));
     arrival.secure = true;
     arrival.mapped = in_force.settings.client_certificates == ClientCertificates::Mapped;

@@ -20,6 +20,7 @@ mod handshake;
 mod layered;
 mod settings;
 mod tls;
+mod tls_facts;
 mod wire;
 
 use std::io;
@@ -37,6 +38,7 @@ pub use settings::{
     CertificateFiles, ClientCertificates, Handshake, TlsSettings, TlsVersion, WebSocketSettings,
 };
 pub use tls::{Tls, TlsError};
+pub use tls_facts::{CertificateFacts, TlsFacts};
 
 /// The socket of a connection, with what is spoken over it.
 pub(crate) enum Transport {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -39,6 +39,8 @@ pub(crate) struct Announced {
 pub(super) struct InForce {
     pub(super) settings: TlsSettings,
     pub(super) config: Arc<ServerConfig>,
+    /// When the first of the certificates ends.
+    certificate_ends: Option<SystemTime>,
 }
 
 /// Handshakes that began in this second.
@@ -135,6 +137,16 @@ impl Tls {
         Ok(())
     }
 
+    /// When the first of the certificates that it shows ends.
+    pub(crate) fn certificate_ends(&self) -> Option<SystemTime> {
+        self.now.load().certificate_ends
+    }
+
+    /// How long a handshake may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.now.load().settings.timeout
+    }
+
     pub(super) fn in_force(&self) -> Arc<InForce> {
         self.now.load_full()
     }
@@ -206,6 +218,8 @@ impl InForce {
         if certificates.is_empty() {
             return Err(TlsError::NoCertificate);
         }
+        let ends = |shown: &(_, Arc<CertifiedKey>)| shown.1.cert.first().and_then(certificate::ends);
+        let certificate_ends = certificates.iter().filter_map(ends).min();
         let mut config = builder.with_cert_resolver(Arc::new(Shown(certificates)));
         if asks {
             // A session that is resumed shows no certificate: one that is not trusted any more,
@@ -214,6 +228,7 @@ impl InForce {
             config.send_tls13_tickets = 0;
         }
         Ok(Self {
+            certificate_ends,
             settings,
             config: Arc::new(config),
         })
@@ -225,7 +240,7 @@ fn provider(settings: &TlsSettings) -> Result<CryptoProvider, TlsError> {
     let mut provider = ring::default_provider();
     if !settings.cipher_suites.is_empty() {
         let find = |name: &String| {
-            let is_named = |suite: &&SupportedCipherSuite| suite_name(suite) == *name;
+            let is_named = |suite: &&SupportedCipherSuite| suite_name(**suite) == *name;
             let suite = ring::ALL_CIPHER_SUITES.iter().find(is_named).copied();
             suite.ok_or_else(|| TlsError::Name {
                 name: name.clone(),
@@ -263,7 +278,7 @@ fn provider(settings: &TlsSettings) -> Result<CryptoProvider, TlsError> {
 }
 
 /// The name of the standard; the library has the version in those of TLS 1.3.
-fn suite_name(suite: &SupportedCipherSuite) -> String {
+pub(super) fn suite_name(suite: SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)
 }
 

@@ -141,9 +141,20 @@ async fn connz_lists_connections_as_they_are_asked_for() {
         ("sort=nope", "invalid sorting option: nope"),
         ("limit=x", "Error decoding int for 'limit': \"x\""),
         ("auth=maybe", "Error decoding boolean for 'auth': \"maybe\""),
+        ("state=shut", "Error decoding state for shut"),
+        ("sort=stop", "sort by stop only valid on closed connections"),
         (
-            "state=closed",
-            "connections are forgotten when they end: there is only state=open",
+            "sort=reason&state=any",
+            "sort by reason only valid on closed connections",
+        ),
+        (
+            "filter_subject=x",
+            "filter by subject only valid with account filtering",
+        ),
+        ("filter_subject=x..y&acc=A", "invalid filter subject: x..y"),
+        (
+            "sort=%1b%5b31m%3cb%3e%e2%80%ae",
+            "invalid sorting option: \\u{1b}[31m<b>\\u{202e}",
         ),
     ] {
         assert_eq!(
@@ -151,6 +162,142 @@ async fn connz_lists_connections_as_they_are_asked_for() {
             (400, text.to_owned())
         );
     }
+}
+
+#[tokio::test]
+async fn connz_remembers_connections_that_ended_and_why() {
+    let node = Node::start(FILE, &[]);
+    let mut clients = inhabit(&node);
+    drop(clients.remove(0));
+    let mut stranger = node.dial();
+    stranger.send("CONNECT {\"user\":\"a\",\"pass\":\"wrong\"}\r\n");
+    stranger.rest();
+    let closed = loop {
+        let closed = page(&node, "/connz?state=closed&auth=1&subs=1").await;
+        if closed["total"] == 2 {
+            break closed;
+        }
+    };
+    let [gone, refused] = closed["connections"].as_array().expect("a list").as_slice() else {
+        panic!("{closed}")
+    };
+    for (field, value) in [
+        ("reason", json!("Client Closed")),
+        ("name", json!("a-app")),
+        ("account", json!("A")),
+        ("authorized_user", json!("a")),
+        ("in_msgs", json!(1)),
+        ("out_msgs", json!(1)),
+        ("subscriptions", json!(2)),
+    ] {
+        assert_eq!(gone[field], value, "{field}");
+    }
+    let mut filters = gone["subscriptions_list"].as_array().expect("a list").clone();
+    filters.sort_by_key(|filter| filter.to_string());
+    assert_eq!(filters, [json!("x.>"), json!("y")]);
+    assert!(gone["stop"].as_str() >= gone["start"].as_str());
+    assert_eq!(refused["reason"], "Authentication Failure");
+    assert_eq!(refused["account"], Value::Null);
+
+    for (query, names) in [
+        (
+            "state=any",
+            json!([
+                ["a-app", "Client Closed"],
+                ["b-app", null],
+                [null, "Authentication Failure"]
+            ]),
+        ),
+        ("state=any&acc=A", json!([["a-app", "Client Closed"]])),
+        ("state=closed&acc=B", json!([])),
+        ("state=open", json!([["b-app", null]])),
+        (
+            "state=closed&sort=stop&limit=1",
+            json!([[null, "Authentication Failure"]]),
+        ),
+        (
+            "state=closed&sort=reason",
+            json!([[null, "Authentication Failure"], ["a-app", "Client Closed"]]),
+        ),
+        (
+            "state=closed&acc=A&filter_subject=x.9",
+            json!([["a-app", "Client Closed"]]),
+        ),
+        ("state=any&acc=A&filter_subject=z", json!([])),
+    ] {
+        let page = page(&node, &format!("/connz?{query}")).await;
+        let found: Vec<_> = page["connections"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| json!([one["name"], one["reason"]]))
+            .collect();
+        assert_eq!(json!(found), names, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_ended_are_as_many_as_the_file_says() {
+    let node = Node::start(&format!("max_closed_clients: 3\n{FILE}"), &[]);
+    for number in 0..6 {
+        let mut client = node.dial();
+        client.connect(json!({"user": "a", "pass": "a", "name": format!("n{number}")}));
+        client.introduced();
+        drop(client);
+        // One after the other, so that it is known which are the last.
+        while page(&node, "/connz").await["total"] != 0 {}
+    }
+    let closed = page(&node, "/connz?state=closed").await;
+    let names: Vec<_> = closed["connections"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["n3", "n4", "n5"]);
+}
+
+#[tokio::test]
+async fn the_way_to_a_client_and_back_is_measured_when_somebody_looks() {
+    let node = Node::start(FILE, &[]);
+    let mut client = node.dial();
+    // As long as a client takes to answer INFO, that is what is known.
+    client.connect(json!({"user": "a", "pass": "a"}));
+    client.introduced();
+    let first = page(&node, "/connz").await["connections"][0]["rtt"].clone();
+    assert!(first.is_string(), "{first}");
+    // The look had a PING sent; until its PONG nothing changes, and no other is sent.
+    assert_eq!(client.until("\r\n"), "PING\r\n");
+    assert_eq!(page(&node, "/connz").await["connections"][0]["rtt"], first);
+    client.send("PONG\r\n");
+    assert_eq!(client.sync(), "");
+    let second = page(&node, "/connz").await["connections"][0]["rtt"].clone();
+    assert!(second.is_string() && second != first, "{first} {second}");
+    assert_eq!(client.sync(), "", "it was measured lately");
+}
+
+#[tokio::test]
+async fn what_clients_call_themselves_is_only_text_on_every_page() {
+    let node = Node::start(FILE, &[]);
+    let mut client = node.dial();
+    let name = "\u{1b}[2J</script>\r\n\u{202e}\u{9b}31m\"&".repeat(15);
+    client.connect(json!({"user": "a", "pass": "a", "name": name, "lang": name, "version": name}));
+    client.introduced();
+    client.send("SUB a.\u{9b}<b> 1\r\n");
+    client.sync();
+    for path in ["/connz?subs=1", "/connz?subs=detail&auth=1", "/subsz?subs=1"] {
+        let (status, text) = get(&node, path).await;
+        let harmless = |found: char| {
+            found == '\n' || !found.is_control() && !['<', '>', '&', '\u{202e}'].contains(&found)
+        };
+        assert!(status == 200 && text.chars().all(harmless), "{path}: {text}");
+    }
+    let shown = page(&node, "/connz").await["connections"][0]["name"].clone();
+    let shown = shown.as_str().expect("a text");
+    assert!(
+        name.starts_with(shown) && shown.chars().count() == 256.min(name.chars().count()),
+        "its beginning is told"
+    );
 }
 
 #[tokio::test]

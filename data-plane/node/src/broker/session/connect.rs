@@ -94,6 +94,11 @@ impl Session {
                 return ControlFlow::Break(CloseReason::Told(error.told()));
             }
         };
+        if self.told.is_none() {
+            // CONNECT is what a client answers INFO with.
+            let card = &self.outbound.card;
+            card.note_round_trip(card.began());
+        }
         // The credentials are not needed any more, and an idle connection should be small.
         self.options.jwt = None;
         self.options.sig = None;

@@ -67,9 +67,23 @@ impl Session {
             return ControlFlow::Break(CloseReason::Stale);
         } else {
             self.pings_unanswered += 1;
-            encoder::ping(out);
+            self.ping(now, out);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Somebody wants to know how far away the client is.
+    pub(crate) fn handle_measure(&mut self, out: &mut Vec<u8>) {
+        // A client that is not in yet does not expect to be asked.
+        if self.login.is_some() && self.pinged_at.is_none() {
+            self.ping(Instant::now(), out);
+        }
+    }
+
+    fn ping(&mut self, now: Instant, out: &mut Vec<u8>) {
+        // PONGs come in the order of the PINGs: the oldest one is measured.
+        self.pinged_at.get_or_insert(now);
+        encoder::ping(out);
     }
 }
 
