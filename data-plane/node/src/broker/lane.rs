@@ -31,7 +31,7 @@ pub(crate) struct Lane {
     user: Option<Arc<Share>>,
     account: Option<Arc<RateBuckets>>,
     pace: DeliveryPace,
-    /// Everything that waits, and what of it came from other accounts.
+    /// Everything that waits and is paid for here, and what of it came from other accounts.
     waiting: Amount,
     waiting_abroad: Amount,
 }
@@ -76,7 +76,8 @@ impl Lane {
             self.pace.handle_change(payers, now);
         }
         let (all, abroad) = tail.tallies();
-        (self.waiting, self.waiting_abroad) = (all.into(), abroad.into());
+        self.waiting = if self.user.is_some() { all } else { abroad }.into();
+        self.waiting_abroad = abroad.into();
     }
 
     /// Whether somebody pays here for what comes from there.
@@ -142,7 +143,9 @@ impl Lane {
                 let payers = payers(&self.user, &self.account, home);
                 self.pace.handle_sent(payers, sent, now);
             }
-            self.waiting = self.waiting.saturating_sub(sent);
+            if self.user.is_some() || !home {
+                self.waiting = self.waiting.saturating_sub(sent);
+            }
             if !home {
                 self.waiting_abroad = self.waiting_abroad.saturating_sub(sent);
             }

@@ -326,22 +326,92 @@ async fn importer_that_falls_too_far_behind_loses_its_receiver_and_hears_why() {
 }
 
 #[tokio::test]
-async fn what_other_accounts_ask_beyond_the_rate_of_a_responder_is_refused_and_it_stays() {
+async fn rate_of_an_importer_that_is_raised_or_gone_holds_at_once_for_what_waits() {
     let world = World::start().await;
-    let mut limited = Limited::new(&world, messages_out(5, 5));
+    let (exporter, mut importer) = importer(&world, messages_out(1, 1)).await;
+    let mut slow = receiver(&world, &importer.user()).await;
+    let mut publisher = world.client(&exporter.user()).await;
+    for (numbers, raised) in [
+        (0..10, messages_out(1_000_000, 1_000_000)),
+        (10..20, Rates::UNLIMITED),
+    ] {
+        publisher.send(published("a", numbers.clone())).await;
+        expect_numbers(&mut slow, "a", numbers.start..numbers.start + 1).await;
+        claim(&mut importer).rates = raised;
+        world.apply(&importer);
+        expect_numbers(&mut slow, "a", numbers.start + 1..numbers.end).await;
+        slow.info().await;
+        claim(&mut importer).rates = messages_out(1, 1);
+        world.apply(&importer);
+        slow.info().await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_rate_is_not_handed_out_because_the_connection_ends() {
+    let world = World::start().await;
+    let limited = Limited::new(&world, messages_out(1, 1));
+    let mut slow = receiver(&world, &limited.slow("usr_1")).await;
+    let mut publisher = world.client(&limited.free()).await;
+    publisher.send(published("a", 0..10)).await;
+    expect_numbers(&mut slow, "a", 0..1).await;
+    slow.send("NONSENSE\r\n").await;
+    let rest = String::from_utf8(slow.rest().await).expect("text");
+    assert!(rest.ends_with("-ERR 'Unknown Protocol Operation'\r\n"), "{rest}");
+    assert!(rest.matches("MSG a").count() <= 2, "{rest}");
+}
+
+/// A service of a limited account, its responders, and an account that asks.
+async fn asked(world: &World, limited: &mut Limited) -> (Raw, Account) {
     let mut asking = world.account();
     let service = || "ask".parse().expect("a filter");
     limited.account.claims.exports = vec![Export::service(service())];
     asking.claims.imports = vec![Import::service(limited.account.key(), service())];
     world.apply(&limited.account);
     world.apply(&asking);
-    let mut responder = world.client(&limited.slow("usr_1")).await;
-    responder.send("SUB ask 1\r\nSUB a 2\r\n").await;
-    responder.sync().await;
     let options = json!({"headers": true, "no_responders": true});
     let mut asker = world.client_with(&asking.user(), options).await;
     asker.send("SUB inbox.* 9\r\n").await;
     asker.sync().await;
+    (asker, asking)
+}
+
+#[tokio::test]
+async fn member_of_a_group_that_is_behind_leaves_requests_of_other_accounts_to_the_others() {
+    let world = World::start().await;
+    let mut limited = Limited::new(&world, messages_out(5, 5));
+    let (mut asker, _) = asked(&world, &mut limited).await;
+    let mut slow = world.client(&limited.slow("usr_1")).await;
+    slow.send("SUB ask g 1\r\n").await;
+    slow.sync().await;
+    asker.send("PUB ask inbox.1 0\r\n\r\n".repeat(100)).await;
+    eventually("requests are refused", || {
+        restraint(&world, &limited.account)
+            .refusals
+            .contains_key("receive.rate")
+    })
+    .await;
+    let mut free = world.client(&limited.free()).await;
+    free.send("SUB ask g 2\r\n").await;
+    free.sync().await;
+    for number in 0..20 {
+        asker.send(format!("PUB ask inbox.{number} 0\r\n\r\n")).await;
+    }
+    let mut requests = 0;
+    while requests < 3 {
+        let line = free.line().await;
+        requests += usize::from(line.starts_with("HMSG ask 2 _R_."));
+    }
+}
+
+#[tokio::test]
+async fn what_other_accounts_ask_beyond_the_rate_of_a_responder_is_refused_and_it_stays() {
+    let world = World::start().await;
+    let mut limited = Limited::new(&world, messages_out(5, 5));
+    let (mut asker, asking) = asked(&world, &mut limited).await;
+    let mut responder = world.client(&limited.slow("usr_1")).await;
+    responder.send("SUB ask 1\r\nSUB a 2\r\n").await;
+    responder.sync().await;
     // Five at once, ten in two seconds; the rest is refused.
     asker.send("PUB ask inbox.1 0\r\n\r\n".repeat(100)).await;
     eventually("requests are refused", || {
