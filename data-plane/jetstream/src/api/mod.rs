@@ -1,6 +1,7 @@
 //! Requests and answers of the API.
 
 pub mod request;
+pub mod response;
 
 mod level;
 mod subject;

@@ -29,22 +29,26 @@ fn exchange(line: &str) -> Exchange {
 /// `%x300%` stands for 300 times x.
 fn in_full(line: &str) -> String {
     let mut full = String::with_capacity(line.len());
-    let mut parts = line.split('%').peekable();
-    while let Some(part) = parts.next() {
-        full.push_str(part);
-        let Some(next) = parts.peek() else { break };
-        let repeated = next
-            .chars()
-            .next()
-            .zip(next.get(1..).and_then(|count| count.parse().ok()));
-        if let Some((character, count)) = repeated
-            && "xv".contains(character)
-        {
-            full.extend(std::iter::repeat_n(character, count));
-            parts.next();
-        } else {
-            full.push('%');
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('%') {
+        full.push_str(before);
+        match repeated(after) {
+            Some((character, count, behind)) => {
+                full.extend(std::iter::repeat_n(character, count));
+                rest = behind;
+            }
+            None => {
+                full.push('%');
+                rest = after;
+            }
         }
     }
+    full.push_str(rest);
     full
+}
+
+fn repeated(text: &str) -> Option<(char, usize, &str)> {
+    let (inside, behind) = text.split_once('%')?;
+    let count = inside.strip_prefix(['x', 'v'])?.parse().ok()?;
+    Some((inside.chars().next()?, count, behind))
 }
