@@ -23,7 +23,7 @@ async fn the_real_server_answers_as_it_was_recorded() {
         let text = |name: &str| exchange[name].as_str().expect("it is text").to_owned();
         let (subject, body) = (text("subject"), text("body"));
         let request = client.request(format!("$JS.API.{subject}"), body.clone().into());
-        let answer = in_time(request)
+        let answer = in_time(&subject, request)
             .await
             .expect("every request that is recorded is answered");
         let answer = serde_json::from_slice(&answer.payload).expect("an answer is JSON");

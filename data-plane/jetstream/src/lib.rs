@@ -8,6 +8,7 @@
 //! json      requests as stock servers read them, answers as they write them
 //! api       what is asked for, and what with
 //! config    what streams and consumers may be, and what is filled in
+//! consumer  what consumers are told
 //! catalog   what an account has, and whether it may have more
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod bounds;
 pub mod config;
 
 mod catalog;
+pub mod consumer;
 mod error;
 mod json;
 mod nanos;

@@ -16,6 +16,6 @@ mod value;
 
 pub use encode::to_json;
 pub use error::JsonError;
-pub(crate) use read::{At, Object, enumeration, read_all};
+pub(crate) use read::{At, Object, enumeration, read_all, read_leniently};
 pub(crate) use text::quoted;
 pub(crate) use value::Node;

@@ -28,8 +28,34 @@ pub(crate) fn read_all<T: Object>(body: &[u8]) -> Result<T, JsonError> {
     Ok(read)
 }
 
+/// Reads the only value of a body. Fields that nobody asked for are passed over.
+pub(crate) fn read_leniently<T: Object>(body: &[u8]) -> Result<T, String> {
+    let mut parser = Parser::new(body);
+    let node = match parser.only() {
+        Ok(node) => node,
+        Err(JsonError::End) => return Err("unexpected end of JSON input".to_owned()),
+        Err(JsonError::Syntax { text, .. }) => return Err(text),
+        Err(other) => return Err(other.to_string()),
+    };
+    let mut read = T::default();
+    let at = At {
+        unknown: Unknown::PassedOver,
+        ..At::root::<T>()
+    };
+    at.object(&mut read, &node).map_err(|error| error.to_string())?;
+    Ok(read)
+}
+
+/// What becomes of fields that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Refused,
+    PassedOver,
+}
+
 /// Where in a body a value stands.
 pub(crate) struct At<'a> {
+    unknown: Unknown,
     above: Option<&'a At<'a>>,
     step: Step<'a>,
 }
@@ -44,6 +70,7 @@ enum Step<'a> {
 impl At<'static> {
     fn root<T: Object>() -> Self {
         Self {
+            unknown: Unknown::Refused,
             above: None,
             step: Step::Root(T::SERVER_TYPE.trim_start_matches("server.")),
         }
@@ -93,10 +120,11 @@ impl At<'_> {
         for (name, value) in fields {
             let small = name.to_ascii_lowercase();
             let at = At {
+                unknown: self.unknown,
                 above: Some(self),
                 step: Step::Field(&small),
             };
-            if !to.field(&small, value, &at)? {
+            if !to.field(&small, value, &at)? && self.unknown == Unknown::Refused {
                 return Err(JsonError::UnknownField(name.clone()));
             }
         }
@@ -130,6 +158,7 @@ impl At<'_> {
         to.clear();
         for (index, element) in elements.iter().enumerate() {
             let at = At {
+                unknown: self.unknown,
                 above: Some(self),
                 step: Step::Element(index),
             };
@@ -178,6 +207,7 @@ impl At<'_> {
         };
         for (name, value) in fields {
             let at = At {
+                unknown: self.unknown,
                 above: Some(self),
                 step: Step::Field(name),
             };

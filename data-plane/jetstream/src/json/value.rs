@@ -52,6 +52,16 @@ impl<'a> Parser<'a> {
         self.node().map(Some)
     }
 
+    /// The only value there is.
+    pub(crate) fn only(&mut self) -> Result<Node<'a>, JsonError> {
+        let node = self.next()?.ok_or(JsonError::End)?;
+        self.skip_blanks();
+        if self.at < self.body.len() {
+            return Err(self.unexpected("after top-level value"));
+        }
+        Ok(node)
+    }
+
     fn skip_blanks(&mut self) {
         while matches!(self.body.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
