@@ -238,10 +238,12 @@ impl Client {
         }
     }
 
-    /// Whether a request of another account has to pass it over, because so much waits for a rate.
+    /// Whether a request of another account has to pass it over, because so much waits for a rate,
+    /// or in front of its socket, or for clients of its account: asking has nobody closed.
     pub(crate) fn is_behind(&self) -> bool {
+        let crowded = |outbound: &Outbound| outbound.held() > 0 && !self.account.memory.has_room_to_keep();
         match &self.sink {
-            Sink::Socket(outbound) if outbound.is_behind() => {
+            Sink::Socket(outbound) if outbound.is_behind() || crowded(outbound) => {
                 outbound.pass_over();
                 true
             }

@@ -119,6 +119,8 @@ pub(crate) enum Pushed {
     Waiting,
     /// They wait behind so many others that the publisher should pause.
     Stall,
+    /// They are gone, because they are requests of others and too much waits; who asks should pause.
+    Shed,
     /// The connection ends; they are gone.
     Refused,
 }
@@ -195,6 +197,11 @@ impl Outbound {
             return Pushed::Refused;
         }
         let pending = state.pending() + bytes.len();
+        if source == Source::Request && pending > self.pending_max / 4 * 3 {
+            // Chosen before it was known how far behind it is. Who only asks has nobody closed.
+            self.refuse(&mut state, tally.messages);
+            return Pushed::Shed;
+        }
         if pending > self.pending_max {
             self.seal(&mut state, CloseReason::PendingBytes);
             return Pushed::Refused;
@@ -419,8 +426,11 @@ impl Outbound {
 
     /// Counts in the account's memory what is held now.
     fn recount(&self, state: &State) {
-        if let Some(lane) = &state.lane {
-            self.behind.store(lane.is_behind(clock::now()), Ordering::Relaxed);
+        let behind_rate = |lane: &Lane| lane.is_behind(clock::now());
+        // Half of the room is for the requests of others, so that they leave some to its own account.
+        let behind = state.pending() > self.pending_max / 2 || state.lane.as_deref().is_some_and(behind_rate);
+        if behind != self.behind.load(Ordering::Relaxed) {
+            self.behind.store(behind, Ordering::Relaxed);
         }
         let mut held = state.unsent.room() + state.tail.room() + state.carried;
         if held <= UNCOUNTED_BYTES_MAX {

@@ -488,7 +488,8 @@ impl Publisher {
             Sink::Socket(outbound) => {
                 let bytes = metered_bytes(&message.for_receiver(client.headers));
                 let side = || self.memo.side(&client.account);
-                staging.message(outbound, side, bytes, |out| {
+                let asks = self.memo.reach == Reach::Request;
+                staging.message(outbound, side, asks, bytes, |out| {
                     encoder::message(out, message, &subscription.sid, client.headers);
                 });
                 true

@@ -96,16 +96,22 @@ impl Staging {
         self.steps += 1;
     }
 
-    /// Stages a message for a receiver; `message_bytes` is what the meters count.
+    /// Stages a message for a receiver, which may be a request of another account; `message_bytes` is
+    /// what the meters count.
     pub(crate) fn message(
         &mut self,
         outbound: &Arc<Outbound>,
         side: impl FnOnce() -> Side,
+        asks: bool,
         message_bytes: usize,
         append: impl FnOnce(&mut Vec<u8>),
     ) {
         let slot = self.slot(outbound, side);
         let slot = &mut self.slots[slot];
+        if let Side::Abroad { stalls, .. } = &mut slot.side {
+            // What a request shares a turn with shares its fate: otherwise an answer would make room for it.
+            *stalls |= asks;
+        }
         let before = slot.buffer.len();
         append(&mut slot.buffer);
         slot.tally.count(message_bytes);
@@ -191,12 +197,15 @@ impl Staging {
             let pushed = slot
                 .outbound
                 .push(&mut slot.buffer, slot.tally, slot.side.source());
-            if pushed != Pushed::Refused && matches!(slot.side, Side::Home) {
+            let gone = matches!(pushed, Pushed::Refused | Pushed::Shed);
+            if !gone && matches!(slot.side, Side::Home) {
                 self.delivered.add(slot.tally);
             }
             match (pushed, &slot.side) {
                 (Pushed::Refused, _) | (Pushed::Waiting, Side::Home) => {}
-                (Pushed::Stall, Side::Home) => self.stall = true,
+                (Pushed::Stall, Side::Home) | (Pushed::Shed, _) => {
+                    self.stall = true;
+                }
                 (Pushed::Sent, Side::Home) => sent.add(slot.tally),
                 (Pushed::Sent, Side::Abroad { account, .. }) => account.meters.add_out(slot.tally),
                 (Pushed::Waiting | Pushed::Stall, Side::Abroad { account, stalls }) => {

@@ -1,5 +1,6 @@
 //! The broker as its clients meet it: a real one on a real socket, raw bytes.
 
+mod asking;
 mod changes;
 mod delivery;
 mod events;

@@ -334,6 +334,14 @@ impl Raw {
         self.arrived.drain(..wanted.len());
     }
 
+    /// So many bytes, whatever they are.
+    pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.arrived.len() < count {
+            assert!(self.more().await, "the connection ended: {:?}", self.so_far());
+        }
+        self.arrived.drain(..count).collect()
+    }
+
     pub(crate) async fn line(&mut self) -> String {
         loop {
             if let Some(end) = self.arrived.windows(2).position(|pair| pair == b"\r\n") {

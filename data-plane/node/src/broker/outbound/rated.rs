@@ -162,11 +162,16 @@ impl Outbound {
         let state = self.state.lock();
         match &state.lane {
             Some(lane) => lane.rule(Tally::default(), Source::Request),
-            None => "limit rate".into(),
+            None => format!("limit connection pending {}", self.pending_max).into(),
         }
     }
 
-    fn refuse(&self, state: &mut State, count: u64) {
+    /// Whether it is a rate that decides, and not how much waits.
+    pub(crate) fn is_rated(&self) -> bool {
+        self.state.lock().lane.is_some()
+    }
+
+    pub(super) fn refuse(&self, state: &mut State, count: u64) {
         if state.orders.refused == 0 {
             self.signal.raise();
         }

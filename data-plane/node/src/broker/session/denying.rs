@@ -51,10 +51,14 @@ impl Session {
         }
     }
 
-    /// Messages were not given to the client because of a rate.
+    /// Messages were not given to the client because of a rate, or because so much waits for it.
     pub(crate) fn handle_refused(&self, count: u64) {
         let Some(login) = &self.login else { return };
-        let (account, kind) = (&login.client.account, Denied::ReceiveRate);
+        let account = &login.client.account;
+        let kind = match self.outbound.is_rated() {
+            true => Denied::ReceiveRate,
+            false => Denied::ReceiveMemory,
+        };
         denials::deny_many(&self.shared, account, kind, count, || {
             self.denial(self.outbound.rule().into(), None)
         });
