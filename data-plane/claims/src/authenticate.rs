@@ -1,9 +1,8 @@
 //! Whether a client may connect: the lower half of the chain, from the
 //! account's document down to the signature over this connection's nonce.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 
@@ -11,56 +10,10 @@ use crate::account::{AccountClaims, AccountSigningKey};
 use crate::connection::{ConnectionType, time_zone};
 use crate::nkey::{PublicKey, Verifier};
 use crate::permission_set::{PermissionError, PermissionSet};
+use crate::signed_user::SignedUser;
 use crate::template::{self, TemplateError};
-use crate::token::TokenError;
 use crate::trust::Trust;
-use crate::user::{UserClaims, UserLimits};
-
-/// A user's claims whose issuer signed them. Only decoding makes one, so what
-/// it says was said by its issuer, though nobody has asked yet whether that
-/// issuer may. Clones share the claims.
-#[derive(Debug, Clone)]
-pub struct SignedUser(Arc<Signed>);
-
-#[derive(Debug)]
-struct Signed {
-    claims: UserClaims,
-    /// The user's key, from the first time that it was asked for a proof.
-    verifier: OnceLock<Verifier>,
-}
-
-impl PartialEq for SignedUser {
-    fn eq(&self, other: &Self) -> bool {
-        self.claims() == other.claims()
-    }
-}
-
-impl Eq for SignedUser {}
-
-impl SignedUser {
-    /// Reads a user JWT and checks its signature.
-    pub fn decode(jwt: &str) -> Result<Self, TokenError> {
-        let claims = UserClaims::decode(jwt)?;
-        let verifier = OnceLock::new();
-        Ok(Self(Arc::new(Signed { claims, verifier })))
-    }
-
-    /// The account to look up and to authenticate against.
-    pub fn account(&self) -> PublicKey {
-        self.0.claims.account()
-    }
-
-    /// The claims.
-    pub fn claims(&self) -> &UserClaims {
-        &self.0.claims
-    }
-
-    fn verifier(&self) -> &Verifier {
-        self.0
-            .verifier
-            .get_or_init(|| Verifier::new(&self.0.claims.subject))
-    }
-}
+use crate::user::UserLimits;
 
 /// How the client proves that the user JWT is its own.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +73,19 @@ pub struct Rights {
     pub limits: Arc<UserLimits>,
     /// The permissions of `limits`, compiled.
     pub permissions: Arc<PermissionSet>,
+}
+
+impl AuthenticatedUser {
+    /// Has the rights of another user, if they are equal: then both keep them once. Says whether
+    /// they were.
+    pub fn share(&mut self, rights: &Rights) -> bool {
+        let equal = self.rights.limits == rights.limits;
+        if equal {
+            self.rights = rights.clone();
+            self.login.user.share_limits(&rights.limits);
+        }
+        equal
+    }
 }
 
 /// Why a user is refused; each variant is the rule that decided. Clients are
@@ -340,16 +306,16 @@ fn check_standing(
         client_ip,
         connection_type,
     } = login;
-    let (user, client_ip, connection_type) = (user.claims(), *client_ip, *connection_type);
-    if let Some(at) = user.expires_at.filter(|&at| now >= at) {
+    let (claims, client_ip, connection_type) = (user.claims(), *client_ip, *connection_type);
+    if let Some(at) = claims.expires_at.filter(|&at| now >= at) {
         return Err(AuthError::Expired { at });
     }
-    if let Some(at) = user.not_before.filter(|&at| now < at) {
+    if let Some(at) = claims.not_before.filter(|&at| now < at) {
         return Err(AuthError::NotYetValid { at });
     }
-    if user.account() != account.subject {
+    if claims.account != account.subject {
         return Err(AuthError::OtherAccount {
-            named: user.account(),
+            named: claims.account,
             account: account.subject,
         });
     }
@@ -359,8 +325,8 @@ fn check_standing(
         });
     }
     let limits = match known {
-        Some(rights) => Cow::Borrowed(&*rights.limits),
-        None => Cow::Owned(granted_by_issuer(trust, account, user)?),
+        Some(rights) => rights.limits.clone(),
+        None => granted_by_issuer(trust, account, user)?,
     };
     if let Some(at) = account.expires_at.filter(|&at| now >= at) {
         return Err(AuthError::AccountExpired { at });
@@ -371,7 +337,7 @@ fn check_standing(
     if account
         .auth_callout
         .as_ref()
-        .is_some_and(|callout| !callout.auth_users.contains(&user.subject))
+        .is_some_and(|callout| !callout.auth_users.contains(&claims.subject))
     {
         return Err(AuthError::AuthCalloutUnsupported);
     }
@@ -384,9 +350,9 @@ fn check_standing(
     if !connection_type.is_allowed_by(&limits.allowed_connection_types) {
         return Err(AuthError::ConnectionType(connection_type));
     }
-    if account.is_revoked(&user.subject, user.issued_at) {
+    if account.is_revoked(&claims.subject, claims.issued_at) {
         return Err(AuthError::Revoked {
-            issued_at: user.issued_at,
+            issued_at: claims.issued_at,
         });
     }
     let from_a_listed_network = |ip: IpAddr| limits.src.iter().any(|network| network.contains(ip));
@@ -396,19 +362,19 @@ fn check_standing(
     let window_end = end_of_window(&limits, now)?;
     let rights = match known {
         Some(rights) => rights.clone(),
-        None => work_out(account, limits.into_owned())?,
+        None => work_out(account, limits)?,
     };
-    let expires_at = [user.expires_at, window_end].into_iter().flatten().min();
+    let expires_at = [claims.expires_at, window_end].into_iter().flatten().min();
     Ok(Standing { rights, expires_at })
 }
 
-fn work_out(account: &AccountClaims, mut limits: UserLimits) -> Result<Rights, AuthError> {
-    if limits.permissions.is_empty() {
-        limits.permissions = account.default_permissions.clone();
+fn work_out(account: &AccountClaims, mut limits: Arc<UserLimits>) -> Result<Rights, AuthError> {
+    if limits.permissions.is_empty() && !account.default_permissions.is_empty() {
+        Arc::make_mut(&mut limits).permissions = account.default_permissions.clone();
     }
     let permissions = PermissionSet::compile(&limits.permissions).map_err(AuthError::Permissions)?;
     Ok(Rights {
-        limits: Arc::new(limits),
+        limits,
         permissions: Arc::new(permissions),
     })
 }
@@ -417,21 +383,26 @@ fn work_out(account: &AccountClaims, mut limits: UserLimits) -> Result<Rights, A
 fn granted_by_issuer(
     trust: &Trust,
     account: &AccountClaims,
-    user: &UserClaims,
-) -> Result<UserLimits, AuthError> {
-    if user.issuer == account.subject {
+    user: &SignedUser,
+) -> Result<Arc<UserLimits>, AuthError> {
+    let claims = user.claims();
+    if claims.issuer == account.subject {
         if trust.operator().strict_signing_key_usage {
             return Err(AuthError::IdentityKeyRefused);
         }
-        return Ok(user.limits.clone());
+        return Ok(user.limits().clone());
     }
-    match account.signing_key(&user.issuer) {
-        None => Err(AuthError::UnknownIssuer { issuer: user.issuer }),
-        Some(AccountSigningKey::Plain(_)) => Ok(user.limits.clone()),
-        Some(AccountSigningKey::Scoped(_)) if user.limits != UserLimits::default() => {
+    match account.signing_key(&claims.issuer) {
+        None => Err(AuthError::UnknownIssuer {
+            issuer: claims.issuer,
+        }),
+        Some(AccountSigningKey::Plain(_)) => Ok(user.limits().clone()),
+        Some(AccountSigningKey::Scoped(_)) if **user.limits() != UserLimits::default() => {
             Err(AuthError::ScopedUserWithLimits)
         }
-        Some(AccountSigningKey::Scoped(scope)) => Ok(template::expand(&scope.template, user, account)?),
+        Some(AccountSigningKey::Scoped(scope)) => {
+            Ok(Arc::new(template::expand(&scope.template, claims, account)?))
+        }
     }
 }
 

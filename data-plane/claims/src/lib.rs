@@ -66,6 +66,7 @@ mod permissions;
 mod rate;
 mod responses;
 mod rule_list;
+mod signed_user;
 mod statement;
 mod template;
 mod token;
@@ -78,7 +79,7 @@ pub use account::{
 };
 pub use activation::{Activation, ActivationClaims, ActivationError};
 pub use authenticate::{
-    AuthError, AuthenticatedUser, ConnectionFacts, Proof, Rights, SignedLogin, SignedUser, authenticate,
+    AuthError, AuthenticatedUser, ConnectionFacts, Proof, Rights, SignedLogin, authenticate,
     authenticate_known, encode_signature, reauthenticate, verify_nonce,
 };
 pub use connection::{Cidr, ConnectionType, InvalidCidr, InvalidTimeWindow, TimeWindow};
@@ -101,6 +102,7 @@ pub use permission_set::{DecidingRule, Decision, PermissionError, PermissionSet}
 pub use permissions::{Permissions, ResponsePermission, Rules};
 pub use rate::{InvalidRate, Rate, RateLimit, Rates, UserShare};
 pub use responses::{RESPONSE_GRANT_BYTES_MAX, RESPONSE_GRANTS_MAX, ResponseGrants};
+pub use signed_user::{SignedUser, UserIdentity};
 pub use statement::StatementClaims;
 pub use template::{TEMPLATE_RULE_BYTES_MAX, TEMPLATE_RULES_MAX, TemplateError};
 pub use token::{EncodeError, TOKEN_BYTES_MAX, TokenError};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::{is_default, null_as_default, object_or_default, object_or_none};
 
 /// What a user may publish and subscribe to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Permissions {
     /// Subjects that may be published to.
     #[serde(
@@ -42,7 +42,7 @@ impl Permissions {
 }
 
 /// Filters that allow and filters that deny. Deny wins.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rules {
     /// Nothing listed means that everything is allowed.
     #[serde(
@@ -61,7 +61,7 @@ pub struct Rules {
 }
 
 /// How many replies a delivered message entitles to, and for how long.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResponsePermission {
     /// Messages per reply subject: 0 is the default of one, negative is unlimited.
     #[serde(default)]

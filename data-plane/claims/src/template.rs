@@ -20,7 +20,8 @@ use tollway_subject::Subject;
 
 use crate::account::AccountClaims;
 use crate::permissions::Rules;
-use crate::user::{UserClaims, UserLimits};
+use crate::signed_user::UserIdentity;
+use crate::user::UserLimits;
 
 /// Rules of one list, when some of them were made of functions.
 pub const TEMPLATE_RULES_MAX: usize = 4096;
@@ -56,7 +57,7 @@ pub enum TemplateError {
 /// The template with its functions replaced by what they stand for.
 pub(crate) fn expand(
     template: &UserLimits,
-    user: &UserClaims,
+    user: &UserIdentity,
     account: &AccountClaims,
 ) -> Result<UserLimits, TemplateError> {
     let mut limits = template.clone();
@@ -69,7 +70,7 @@ pub(crate) fn expand(
 
 /// Whom functions speak of.
 struct Names<'a> {
-    user: &'a UserClaims,
+    user: &'a UserIdentity,
     account: &'a AccountClaims,
 }
 

@@ -44,7 +44,7 @@ pub struct UserClaims {
 /// The default says nothing: it is what a user of a scoped signing key
 /// carries, and leaves a user of a plain key with limits of zero. Start from
 /// [`UserLimits::unlimited`] for a plain one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UserLimits {
     /// What may be published and subscribed to.
     #[serde(flatten)]

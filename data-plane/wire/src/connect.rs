@@ -174,34 +174,74 @@ impl<'de> Visitor<'de> for MentionedVisitor {
             Ok(())
         }
         let mut found = Mentioned::default();
-        while let Some(Text(mut key)) = map.next_key()? {
-            key.make_ascii_lowercase();
-            match key.as_str() {
-                "verbose" => read(&mut map, &mut found.verbose)?,
-                "pedantic" => read(&mut map, &mut found.pedantic)?,
-                "tls_required" => read(&mut map, &mut found.tls_required)?,
-                "echo" => read(&mut map, &mut found.echo)?,
-                "headers" => read(&mut map, &mut found.headers)?,
-                "no_responders" => read(&mut map, &mut found.no_responders)?,
-                "protocol" => read(&mut map, &mut found.protocol)?,
-                "name" => read(&mut map, &mut found.name)?,
-                "lang" => read(&mut map, &mut found.lang)?,
-                "version" => read(&mut map, &mut found.version)?,
-                "jwt" => read(&mut map, &mut found.jwt)?,
-                "sig" => read(&mut map, &mut found.sig)?,
-                "nkey" => read(&mut map, &mut found.nkey)?,
-                "user" => read(&mut map, &mut found.user)?,
-                "pass" => read(&mut map, &mut found.pass)?,
-                "auth_token" => read(&mut map, &mut found.auth_token)?,
-                "proxy_sig" => read(&mut map, &mut found.proxy_sig)?,
-                "account" => read(&mut map, &mut found.account)?,
-                "new_account" => read(&mut map, &mut found.new_account)?,
+        while let Some(key) = map.next_key::<Key>()? {
+            match key.as_bytes() {
+                b"verbose" => read(&mut map, &mut found.verbose)?,
+                b"pedantic" => read(&mut map, &mut found.pedantic)?,
+                b"tls_required" => read(&mut map, &mut found.tls_required)?,
+                b"echo" => read(&mut map, &mut found.echo)?,
+                b"headers" => read(&mut map, &mut found.headers)?,
+                b"no_responders" => read(&mut map, &mut found.no_responders)?,
+                b"protocol" => read(&mut map, &mut found.protocol)?,
+                b"name" => read(&mut map, &mut found.name)?,
+                b"lang" => read(&mut map, &mut found.lang)?,
+                b"version" => read(&mut map, &mut found.version)?,
+                b"jwt" => read(&mut map, &mut found.jwt)?,
+                b"sig" => read(&mut map, &mut found.sig)?,
+                b"nkey" => read(&mut map, &mut found.nkey)?,
+                b"user" => read(&mut map, &mut found.user)?,
+                b"pass" => read(&mut map, &mut found.pass)?,
+                b"auth_token" => read(&mut map, &mut found.auth_token)?,
+                b"proxy_sig" => read(&mut map, &mut found.proxy_sig)?,
+                b"account" => read(&mut map, &mut found.account)?,
+                b"new_account" => read(&mut map, &mut found.new_account)?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
         Ok(found)
+    }
+}
+
+/// A key in small letters; of one that is longer than all we know, nothing.
+struct Key {
+    bytes: [u8; Key::BYTES_MAX],
+    length: usize,
+}
+
+impl Key {
+    const BYTES_MAX: usize = "no_responders".len();
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, found: &[u8]) -> Result<Key, E> {
+        let mut bytes = [0; Key::BYTES_MAX];
+        let mut length = 0;
+        if let Some(room) = bytes.get_mut(..found.len()) {
+            room.copy_from_slice(found);
+            room.make_ascii_lowercase();
+            length = found.len();
+        }
+        Ok(Key { bytes, length })
     }
 }
 
@@ -256,9 +296,10 @@ impl Mentioned {
         set_some(&mut options.lang, self.lang);
         set_some(&mut options.version, self.version);
         // Whoever reads it from a file may have sent the line end too.
-        let jwt = self
-            .jwt
-            .map(|Text(jwt)| Text(jwt.trim_end_matches(['\r', '\n']).into()));
+        let jwt = self.jwt.map(|Text(mut jwt)| {
+            jwt.truncate(jwt.trim_end_matches(['\r', '\n']).len());
+            Text(jwt)
+        });
         set_some(&mut options.jwt, jwt);
         set_some(&mut options.sig, self.sig);
         set_some(&mut options.nkey, self.nkey);

@@ -67,6 +67,10 @@ pub const LOGIN_STEPS: usize = 1024;
 /// connected as that user; what is shared with connections is theirs.
 pub const KNOWN_USERS_MAX: usize = 1024;
 
+/// Different rights that are noted before those are looked for that no user has any more. Each note
+/// takes some tens of bytes, and keeps nothing else.
+pub const COMMON_RIGHTS_TIDY: usize = 128;
+
 /// Steps of one look into an account's subscriptions, and with it how long those who change them
 /// wait for the lock. What is found in one look is remembered for the next message; a subject that
 /// takes more is matched and delivered look by look.

@@ -138,7 +138,10 @@ impl Client {
 
     /// Who calls this orders a reload afterwards, unless the client is only about to log in.
     pub(crate) fn share_set(&self, share: Option<Arc<Share>>) {
-        self.share.store(share);
+        // Replacing waits for all who may be reading.
+        if share.is_some() || self.share.load().is_some() {
+            self.share.store(share);
+        }
     }
 
     /// Whether messages to this subject may reach a subscription of this client

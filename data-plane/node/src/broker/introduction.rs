@@ -1,5 +1,6 @@
 //! What a node says first to a client, also where there is no session yet.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -65,7 +66,50 @@ impl Introduction {
 
 /// Fifteen characters that the client signs: fresh, so that no signature serves twice.
 fn nonce() -> io::Result<String> {
-    let mut random = [0; 11];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let random = RANDOM.with_borrow_mut(Random::take)?;
     Ok(BASE64URL_NOPAD.encode(&random))
+}
+
+const NONCE_BYTES: usize = 11;
+/// Nonces that are asked for at once, because each call into the operating system costs as much as
+/// all of them.
+const NONCES: usize = 32;
+
+thread_local! {
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [0; NONCE_BYTES * NONCES], left: 0 }) };
+}
+
+/// Random bytes of the operating system, each of which is used once. They are no secrets: what is
+/// drawn from here is told to a client.
+struct Random {
+    bytes: [u8; NONCE_BYTES * NONCES],
+    /// How many at the front are not used.
+    left: usize,
+}
+
+impl Random {
+    fn take(&mut self) -> io::Result<[u8; NONCE_BYTES]> {
+        if self.left == 0 {
+            getrandom::fill(&mut self.bytes).map_err(io::Error::other)?;
+            self.left = self.bytes.len();
+        }
+        let rest = self.left - NONCE_BYTES;
+        let taken = self.bytes[rest..self.left].try_into();
+        self.left = rest;
+        Ok(taken.expect("it is cut to the length of a nonce"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_nonce_comes_twice() {
+        let nonces: Vec<_> = (0..NONCES * 3).map(|_| nonce().unwrap()).collect();
+        assert!(nonces.iter().all(|nonce| nonce.len() == 15));
+        assert_eq!(nonces.iter().collect::<HashSet<_>>().len(), nonces.len());
+    }
 }

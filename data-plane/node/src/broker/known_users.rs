@@ -41,7 +41,7 @@ impl KnownUser {
 
     /// Whether somebody is connected as this user.
     fn is_connected(&self) -> bool {
-        Arc::strong_count(&self.rights.permissions) > 1
+        self.user.is_shared()
     }
 }
 

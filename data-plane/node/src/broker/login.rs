@@ -128,7 +128,7 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
     let rights = known
         .as_ref()
         .and_then(|known| known.rights_under(&served, authority));
-    let user = match rights {
+    let mut user = match rights {
         Some(rights) => authenticate_known(trust, served.claims(), user, rights, facts),
         None => authenticate(trust, served.claims(), user, facts),
     }
@@ -142,6 +142,7 @@ pub(crate) fn admit(shared: &Shared, jwt: &str, facts: &ConnectionFacts<'_>) -> 
     }
     // Those of the control plane are made for one request each.
     if rights.is_none() && !matches!(facts.proof, Proof::FleetStream) {
+        shared.common_rights.share(&mut user);
         let (signed, rights) = (user.login.user.clone(), user.rights.clone());
         shared
             .known_users

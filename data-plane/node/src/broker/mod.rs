@@ -35,6 +35,7 @@ mod client;
 mod clock;
 mod close_reason;
 mod closed;
+mod common_rights;
 mod connection;
 mod crossing;
 mod denials;

@@ -16,6 +16,7 @@ use super::account::Account;
 use super::activity::Activity;
 use super::authority::{Authority, Greeting};
 use super::closed::ClosedConnections;
+use super::common_rights::CommonRights;
 use super::desk::Desk;
 use super::exchange::Exchanges;
 use super::known_users::KnownUsers;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) refusals: RefusalLog,
     pub(crate) known_users: KnownUsers,
+    pub(crate) common_rights: CommonRights,
     pub(crate) activity: Activity,
     pub(crate) lame_duck: AtomicBool,
     /// Nobody new is let in, and those who are there go one by one, in this way.
@@ -80,6 +82,7 @@ impl Shared {
             counters: Counters::default(),
             refusals: RefusalLog::new(),
             known_users: KnownUsers::default(),
+            common_rights: CommonRights::default(),
             activity: Activity::new(),
             lame_duck: AtomicBool::new(false),
             leaving: CancellationToken::new(),
