@@ -12,5 +12,8 @@ pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of all keys and values of the metadata of one stream or consumer.
 pub const METADATA_BYTES_MAX: usize = 128 * 1024;
 
+/// Bytes of the headers of one stored message.
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+
 /// Replicas that a configuration may ask for anywhere; a single server has one.
 pub const REPLICAS_MAX: i64 = 5;

@@ -8,6 +8,7 @@
 //! json      requests as stock servers read them, answers as they write them
 //! api       what is asked for, and what with
 //! config    what streams and consumers may be, and what is filled in
+//! stream    what publishers ask for
 //! consumer  what consumers are told
 //! catalog   what an account has, and whether it may have more
 //! ```
@@ -38,6 +39,7 @@ pub mod consumer;
 mod error;
 mod json;
 mod nanos;
+pub mod stream;
 mod wire_time;
 
 pub use catalog::{Catalog, Decision, Grants};
