@@ -6,6 +6,7 @@
 mod crossing;
 mod program;
 mod server;
+mod system;
 
 use std::fs;
 
