@@ -24,9 +24,11 @@ pub(crate) struct Accountz {
 }
 
 #[derive(Debug, Serialize)]
-struct Detail {
+pub(super) struct Detail {
     account_name: String,
     update_time: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_system: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer_key: Option<String>,
     expired: bool,
@@ -105,11 +107,7 @@ impl Accountz {
         let mut accounts = Vec::new();
         let mut account_detail = None;
         if let Some(name) = query.text("acc") {
-            let unknown = || InvalidQuery(format!("Account {} does not exist", shown(name)));
-            account_detail = Some(Detail::of(
-                broker,
-                broker.account_detail(name).ok_or_else(unknown)?,
-            ));
+            account_detail = Some(Detail::called(broker, name)?);
         } else {
             broker.accounts_visit(&mut |view| accounts.push(view.account));
             accounts.sort_unstable();
@@ -125,6 +123,13 @@ impl Accountz {
 }
 
 impl Detail {
+    /// Of the account that INFO calls this.
+    pub(super) fn called(broker: &Broker, name: &str) -> Result<Self, InvalidQuery> {
+        let unknown = || InvalidQuery(format!("Account {} does not exist", shown(name)));
+        let detail = broker.account_detail(name).ok_or_else(unknown)?;
+        Ok(Self::of(broker, detail))
+    }
+
     fn of(broker: &Broker, detail: AccountDetail) -> Self {
         let AccountDetail {
             view,
@@ -145,6 +150,7 @@ impl Detail {
         });
         let imports = claims.imports.iter().enumerate();
         Self {
+            is_system: broker.logins().1.as_deref() == Some(view.account.as_str()),
             account_name: view.account,
             update_time: time(since),
             issuer_key: is_signed.then(|| claims.issuer.to_string()),

@@ -10,6 +10,7 @@ use tollway_claims::PublicKey;
 
 use super::super::account::Account;
 use super::super::bounds::{ACCOUNT_NUMBERS_INTERVAL, ACCOUNT_NUMBERS_PAUSE};
+use super::super::census::{self, AccountView};
 use super::super::latency::{id, rfc3339};
 use super::super::shared::Shared;
 use super::server::ServerView;
@@ -58,23 +59,24 @@ struct Event<'e> {
 }
 
 impl AccountNumbers {
-    pub(crate) fn of(account: &Account) -> Self {
-        let totals = account.meters.totals();
+    /// Of an account at one moment.
+    pub fn of(view: &AccountView) -> Self {
+        let totals = &view.totals;
         let all = |msgs, bytes| ByPeer {
             all: Traffic { msgs, bytes },
             ..ByPeer::default()
         };
-        let connections = account.connections() as u64;
+        let connections = u64::from(view.live.connections);
         Self {
-            acc: account.label.to_string(),
-            name: account.served().claims().name.clone(),
+            acc: view.account.clone(),
+            name: view.name.clone(),
             conns: connections,
             leafnodes: 0,
             total_conns: connections,
-            num_subscriptions: account.subscriptions(),
+            num_subscriptions: u64::from(view.live.subscriptions),
             sent: all(totals.messages_out, totals.bytes_out),
             received: all(totals.messages_in, totals.bytes_in),
-            slow_consumers: account.meters.slow_consumers(),
+            slow_consumers: view.slow_consumers,
         }
     }
 
@@ -132,7 +134,7 @@ async fn tell(shared: &Arc<Shared>, accounts: HashMap<PublicKey, Arc<Account>>, 
             format!("$SYS.ACCOUNT.{}.SERVER.CONNS", account.label),
             format!("$SYS.SERVER.ACCOUNT.{}.CONNS", account.label),
         ] {
-            let made = || event(shared, &AccountNumbers::of(account));
+            let made = || event(shared, &AccountNumbers::of(&census::view(account)));
             super::tell_now(shared, &subject, || payload.get_or_init(made).clone()).await;
         }
     }

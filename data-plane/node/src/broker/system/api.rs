@@ -81,7 +81,7 @@ impl Broker {
     pub fn account_numbers(&self, account: &PublicKey) -> Option<AccountNumbers> {
         self.0
             .account(account)
-            .map(|account| AccountNumbers::of(&account))
+            .map(|account| AccountNumbers::of(&census::view(&account)))
     }
 
     /// The event that tells them.

@@ -66,6 +66,9 @@ struct ClientInfo {
     lang: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ver: Option<String>,
+    /// Nanoseconds to the client and back, when that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,8 @@ pub(crate) fn disconnected(
         let (mut info, view) = ClientInfo::of(client, over);
         let now = rfc3339(OffsetDateTime::now_utc());
         info.stop = Some(now.clone());
+        let round_trip = view.as_ref().and_then(|view| view.round_trip);
+        info.rtt = round_trip.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let (sent, received) = view.map_or((Traffic::NONE, Traffic::NONE), |view| {
             let sent = Traffic {
                 msgs: view.in_messages,
@@ -172,6 +177,7 @@ pub(crate) fn refused(shared: &Arc<Shared>, rule: &str, describe: impl FnOnce() 
                 name: stranger.name,
                 lang: stranger.lang,
                 ver: stranger.version,
+                rtt: None,
                 stop: Some(now),
                 issuer_key: None,
                 name_tag: None,
@@ -228,6 +234,7 @@ impl ClientInfo {
             name: said(|view| &view.name),
             lang: said(|view| &view.lang),
             ver: said(|view| &view.version),
+            rtt: None,
             stop: None,
             issuer_key,
             name_tag: Some(client.account.served().claims().name.clone()),

@@ -41,6 +41,12 @@ pub enum ServerTopic {
     Accountz,
     /// That it works.
     Healthz,
+    /// The servers of its cluster.
+    Routez,
+    /// Other clusters.
+    Gatewayz,
+    /// Its leaf nodes.
+    Leafz,
     /// Read the configuration again.
     Reload,
     /// Close a connection.
@@ -117,6 +123,9 @@ impl ServerTopic {
             "SUBSZ" => Self::Subsz,
             "ACCOUNTZ" => Self::Accountz,
             "HEALTHZ" => Self::Healthz,
+            "ROUTEZ" => Self::Routez,
+            "GATEWAYZ" => Self::Gatewayz,
+            "LEAFZ" => Self::Leafz,
             "RELOAD" if may_change => Self::Reload,
             "KICK" if may_change => Self::Kick,
             "LDM" if may_change => Self::LameDuck,

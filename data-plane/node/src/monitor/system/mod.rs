@@ -3,7 +3,6 @@
 //! Pages are those of the HTTP port, made on a thread of the operator. The questions of tenants have
 //! a task of their own, so that they do not keep the operator's waiting.
 
-mod accounts;
 mod options;
 mod statsz;
 
@@ -13,14 +12,16 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use self::accounts::{AccountInfo, AccountStatz, Accountz};
 use self::options::Options;
 use self::statsz::Statsz;
 use super::Monitor;
+use super::accountz::{Accountz, Detail};
+use super::accstatz::Accstatz;
 use super::connz::Connz;
+use super::others::{Gatewayz, Leafz, Routez};
 use super::subsz::Subsz;
 use super::varz::Varz;
-use crate::broker::{AccountTopic, ServerTopic, ServerView, SystemQuestion, SystemRequest};
+use crate::broker::{AccountNumbers, AccountTopic, ServerTopic, ServerView, SystemQuestion, SystemRequest};
 
 /// How often a node tells its totals.
 const STATSZ_INTERVAL: Duration = Duration::from_secs(10);
@@ -144,7 +145,7 @@ impl SystemDesk {
                 Some(self.page(Connz::now(broker, &query)))
             }
             SystemRequest::Accounts => match options.ask(&broker.server_view()) {
-                Ok(true) => Some(self.tell(AccountStatz::asked(broker, question, &options))),
+                Ok(true) => Some(self.tell(self.numbers(question, &options))),
                 Ok(false) => None,
                 Err(error) => Some(self.refuse(Problem::of_question(error))),
             },
@@ -174,7 +175,10 @@ impl SystemDesk {
             ServerTopic::Varz => self.tell(Varz::now(broker, about)),
             ServerTopic::Connz => self.page(Connz::now(broker, &options.query(None))),
             ServerTopic::Subsz => self.page(Subsz::now(broker, &options.query(None))),
-            ServerTopic::Accountz => self.page(Accountz::now(broker, options)),
+            ServerTopic::Accountz => self.page(Accountz::now(broker, &options.query(None))),
+            ServerTopic::Routez => self.tell(Routez::now(broker)),
+            ServerTopic::Gatewayz => self.tell(Gatewayz::now(broker)),
+            ServerTopic::Leafz => self.tell(Leafz::now(broker)),
             ServerTopic::Healthz => self.tell(Health {
                 status: "ok",
                 status_code: 200,
@@ -195,17 +199,35 @@ impl SystemDesk {
                 query.set("subs", "1");
                 self.page(Subsz::now(broker, &query))
             }
-            AccountTopic::Info => self.page(AccountInfo::of(broker, label)),
-            AccountTopic::Conns => {
-                let account = broker.account_called(label)?;
-                let numbers = broker.account_numbers(&account.key)?;
-                if !numbers.is_in_use() {
-                    return None;
-                }
-                broker.account_numbers_event(&numbers)
-            }
-            AccountTopic::Statz => self.tell(AccountStatz::one(broker, label)?),
+            AccountTopic::Info => self.page(Detail::called(broker, label)),
+            AccountTopic::Conns => broker.account_numbers_event(&self.in_use(label)?),
+            AccountTopic::Statz => self.tell(Accstatz::of(broker, vec![self.in_use(label)?])),
         })
+    }
+
+    /// The numbers of an account; nothing when nothing of it is in use.
+    fn in_use(&self, label: &str) -> Option<AccountNumbers> {
+        let view = self.monitor.broker.account_called(label)?;
+        Some(AccountNumbers::of(&view)).filter(AccountNumbers::is_in_use)
+    }
+
+    /// Of the asker's account, or of those that the operator asks about.
+    fn numbers(&self, question: &SystemQuestion, options: &Options) -> Accstatz {
+        let broker = &self.monitor.broker;
+        if !question.is_of_operator() {
+            let own = broker.account_numbers(&question.account());
+            return Accstatz::of(broker, own.into_iter().collect());
+        }
+        let (wanted, unused) = (options.texts("accounts"), options.says("include_unused"));
+        let mut found = Vec::new();
+        broker.accounts_visit(&mut |view| {
+            let numbers = AccountNumbers::of(&view);
+            let named = wanted.is_empty() || wanted.contains(&view.account.as_str());
+            if named && (unused || numbers.is_in_use()) {
+                found.push(numbers);
+            }
+        });
+        Accstatz::of(broker, found)
     }
 
     /// Does something with the client that is named.

@@ -85,10 +85,6 @@ impl Options {
         Query::from(parameters)
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
-    }
-
     pub(super) fn texts(&self, name: &str) -> Vec<&str> {
         let values = self.0.get(name).and_then(Value::as_array);
         values.into_iter().flatten().filter_map(Value::as_str).collect()
