@@ -1,6 +1,10 @@
 //! The fast code against the definition: by properties where there is no end of cases, and one by
 //! one where a small alphabet has them all.
 
+#[path = "support/every_way.rs"]
+mod every_way;
+
+use every_way::fuzz;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::ops::ControlFlow;
@@ -248,5 +252,31 @@ proptest! {
         if let Ok(filter) = Filter::new(&bytes) {
             prop_assert_eq!(filter.has_wildcard(), Subject::new(&bytes).is_err());
         }
+    }
+}
+
+/// What subjects and filters are made of.
+const VOCABULARY: &[&[u8]] = &[
+    b"a", b"b", b"ab", b"*", b">", b".", b".", b".", b"\n", b"\n", b" ", b"\t", b"\r", b"\0", b"\xff",
+    b"a.*.>", b"*.*", b"a.b.c", b"$SYS", b"_INBOX", b"a*", b">a", b"..",
+];
+
+#[test]
+fn thirty_thousand_seeds_find_nothing() {
+    for seed in 0..30_000_u64 {
+        // The step and the mixing of splitmix64.
+        let mut state = seed;
+        let mut below = |bound: usize| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+        };
+        let count = below(60);
+        let bytes: Vec<u8> = (0..count)
+            .flat_map(|_| VOCABULARY[below(VOCABULARY.len())].to_vec())
+            .collect();
+        let outcome = std::panic::catch_unwind(|| fuzz(&bytes));
+        assert!(outcome.is_ok(), "seed {seed}: {}", bytes.escape_ascii());
     }
 }

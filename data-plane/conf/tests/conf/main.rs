@@ -3,6 +3,7 @@
 mod any_bytes;
 mod around;
 mod bounds;
+mod every_way;
 mod golden;
 mod language;
 mod listeners;

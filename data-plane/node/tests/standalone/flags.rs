@@ -122,3 +122,79 @@ fn flags_win_over_the_file() {
         (&"flag".into(), &2048.into())
     );
 }
+
+/// What arguments are made of.
+const VOCABULARY: &[&str] = &[
+    "-",
+    "--",
+    "---",
+    "p",
+    "port",
+    "addr",
+    "a",
+    "c",
+    "config",
+    "js",
+    "sd",
+    "n",
+    "name",
+    "l",
+    "P",
+    "D",
+    "V",
+    "DV",
+    "T",
+    "user",
+    "pass",
+    "auth",
+    "tls",
+    "tlscert",
+    "tlsverify",
+    "signal",
+    "sl",
+    "t",
+    "m",
+    "ports_file_dir",
+    "routes",
+    "cluster",
+    "logtime",
+    "=",
+    "=",
+    "-1",
+    "0",
+    "4222",
+    "99999999999999999999",
+    "true",
+    "false",
+    "TRUE",
+    "x",
+    "",
+    " ",
+    "stop=1",
+    "reload",
+    "\u{0}",
+    "\u{1b}[31m",
+    "nats://a:b@c",
+    "\n",
+    "\n",
+    "\n",
+];
+
+#[test]
+fn thirty_thousand_seeds_of_arguments_find_nothing() {
+    for seed in 0..30_000_u64 {
+        // The step and the mixing of splitmix64.
+        let mut state = seed;
+        let mut below = |bound: usize| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+        };
+        let text: String = (0..below(16))
+            .map(|_| VOCABULARY[below(VOCABULARY.len())])
+            .collect();
+        let outcome = std::panic::catch_unwind(|| crate::every_flag::fuzz(text.as_bytes()));
+        assert!(outcome.is_ok(), "seed {seed}: {text:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod advisories;
 mod client;
+mod every_flag;
 mod files;
 mod flags;
 mod login;

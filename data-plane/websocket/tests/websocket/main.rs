@@ -3,5 +3,6 @@
 mod any_bytes;
 mod bombs;
 mod client;
+mod every_way;
 mod frames;
 mod requests;
