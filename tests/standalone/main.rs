@@ -4,6 +4,7 @@
 //! cannot be had, the node alone is tested.
 
 mod crossing;
+mod monitoring;
 mod program;
 mod server;
 mod system;
@@ -218,7 +219,12 @@ async fn both_tell_where_they_are_in_the_same_way() {
 /// Every field of the node's pages is one of the real server's, with a value of the same kind.
 #[tokio::test]
 async fn monitoring_pages_have_the_fields_of_the_real_server() {
-    let file = "http: \"127.0.0.1:-1\"\naccounts { A { users: [ {user: u, password: p} ] } }";
+    let file = "
+        http: \"127.0.0.1:-1\"
+        accounts {
+          A { users: [ {user: u, password: p} ], exports: [ {service: \"q.*\"} ], mappings { m: n } }
+          B { users: [ {user: b, password: p} ], imports: [ {service: {account: A, subject: \"q.*\"}, to: \"z.*\"} ] }
+        }";
     let servers = both("pages", file, &[]);
     let [node, real] = servers.as_slice() else { return };
     let mut clients = Vec::new();
@@ -232,12 +238,52 @@ async fn monitoring_pages_have_the_fields_of_the_real_server() {
     }
     /// Our own, which others pass over.
     const OWN: [&str; 1] = ["/tollway_version"];
-    for path in ["varz", "connz?auth=1&subs=1", "connz?subs=detail", "subsz?subs=1"] {
+    /// What only a Go program, a server with JetStream's log, or one with a cache of subjects has.
+    const THEIRS: [&str; 20] = [
+        "/git_commit",
+        "/go",
+        "/feature_flags",
+        "/stalled_clients",
+        "/disk_io_wait_stats",
+        "/num_cache",
+        "/num_inserts",
+        "/num_removes",
+        "/num_matches",
+        "/cache_hit_rate",
+        "/max_fanout",
+        "/avg_fanout",
+        "/account_detail/sublist_stats/num_cache",
+        "/account_detail/sublist_stats/num_inserts",
+        "/account_detail/sublist_stats/num_removes",
+        "/account_detail/sublist_stats/num_matches",
+        "/account_detail/sublist_stats/cache_hit_rate",
+        "/account_detail/sublist_stats/max_fanout",
+        "/account_detail/sublist_stats/avg_fanout",
+        // What every account asks the system's comes with it, and not from its document.
+        "/account_detail/imports",
+    ];
+    for path in [
+        "varz",
+        "connz?auth=1&subs=1",
+        "connz?subs=detail",
+        "subsz?subs=1",
+        "accountz",
+        "accountz?acc=A",
+        "accountz?acc=B",
+        "accstatz",
+        "routez",
+        "leafz",
+        "gatewayz",
+    ] {
         let (ours, theirs) = (node.page(path).await, real.page(path).await);
         let mut wrong = Vec::new();
         compare("", &ours, &theirs, &mut wrong);
         wrong.retain(|field| !OWN.contains(&field.as_str()));
         assert_eq!(wrong, Vec::<String>::new(), "{path}: {ours:#} {theirs:#}");
+        let mut missing = Vec::new();
+        compare("", &theirs, &ours, &mut missing);
+        missing.retain(|field| !THEIRS.contains(&field.as_str()));
+        assert_eq!(missing, Vec::<String>::new(), "{path}: {ours:#} {theirs:#}");
     }
 }
 
