@@ -34,6 +34,8 @@ pub struct Receiver {
     control: Vec<u8>,
     /// The client closed: nothing counts any more.
     closed: bool,
+    /// What it did wrong behind bytes that were good: those are given first.
+    failed: Option<ReceiveError>,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,7 @@ impl Receiver {
             message: None,
             control: Vec::new(),
             closed: false,
+            failed: None,
         }
     }
 
@@ -141,36 +144,65 @@ impl Receiver {
 
     /// Whether another call writes more although nothing more arrived.
     pub fn has_more(&self) -> bool {
-        self.message
-            .as_ref()
-            .is_some_and(|message| message.inflater.is_some() && (message.more_inside || message.ending))
+        let inside = self.message.as_ref();
+        self.failed.is_some()
+            || inside
+                .is_some_and(|message| message.inflater.is_some() && (message.more_inside || message.ending))
     }
 
     /// Takes some of `input` and writes what it holds to `output`. Everything was taken, or the
     /// output is full, or there is an event.
     ///
     /// # Errors
-    /// When the client did what it may not. There is nothing to be done with this value then but
-    /// to drop it.
+    /// When the client did what it may not, and all that came before was given. There is nothing to
+    /// be done with this value then but to drop it.
     pub fn receive(
         &mut self,
         input: &[u8],
         output: &mut [u8],
         inflaters: &mut Inflaters,
     ) -> Result<Received, ReceiveError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         let mut received = Received::default();
+        let mut sound = 0;
+        match self.receive_into(&mut received, &mut sound, input, output, inflaters) {
+            Err(error) if sound > 0 => {
+                self.failed = Some(error);
+                received.taken = input.len();
+                received.written = sound;
+            }
+            outcome => outcome?,
+        }
+        Ok(received)
+    }
+
+    /// `sound` is how much was written that counts whatever comes: not the beginning of a compressed
+    /// message, which may turn out to be too big or damaged.
+    fn receive_into(
+        &mut self,
+        received: &mut Received,
+        sound: &mut usize,
+        input: &[u8],
+        output: &mut [u8],
+        inflaters: &mut Inflaters,
+    ) -> Result<(), ReceiveError> {
         while !self.closed {
+            if !self.message.as_ref().is_some_and(|message| message.compressed) {
+                *sound = received.written;
+            }
             let rest = &mut output[received.written..];
             if let Some(message) = &mut self.message
                 && message.inflater.is_some()
                 && (message.more_inside || message.ending || message.held_used < message.held.len())
             {
                 if rest.is_empty() {
-                    return Ok(received);
+                    return Ok(());
                 }
                 received.written += message.go_on(rest, self.limits)?;
                 if message.more_inside {
-                    return Ok(received);
+                    return Ok(());
                 }
                 if message.ending {
                     message
@@ -186,7 +218,7 @@ impl Receiver {
             let Some(frame) = &mut self.frame else {
                 let Some(taken) = self.begin_frame(arrived)? else {
                     received.taken = input.len();
-                    return Ok(received);
+                    return Ok(());
                 };
                 received.taken += taken;
                 continue;
@@ -197,12 +229,12 @@ impl Receiver {
             if frame.left == 0 {
                 received.event = self.end_frame(inflaters)?;
                 if received.event.is_some() {
-                    return Ok(received);
+                    return Ok(());
                 }
                 continue;
             }
             if here == 0 {
-                return Ok(received);
+                return Ok(());
             }
             let arrived = &arrived[..here];
             let taken = if frame.head.opcode.is_control() {
@@ -233,11 +265,11 @@ impl Receiver {
             // What is left is for the next call, unless it was the held beginning that came first.
             let full = received.written == output.len();
             if taken < here && full {
-                return Ok(received);
+                return Ok(());
             }
         }
         received.taken = input.len();
-        Ok(received)
+        Ok(())
     }
 
     /// Reads the head of the next frame: how many bytes that took, or none when more are needed.

@@ -60,6 +60,8 @@ struct Inward {
     trusted: bool,
     /// The client closed its side.
     over: bool,
+    /// What came is broken from here on. What came before is given first.
+    failed: Option<ReadEnd>,
 }
 
 #[derive(Default)]
@@ -77,6 +79,13 @@ struct Own {
     close: Option<(Option<CloseCode>, String)>,
     /// The client closed the websocket, with this code.
     close_received: Option<Option<CloseCode>>,
+}
+
+impl Inward {
+    /// What the client sends is no websocket any more, so that nothing behind it is looked at.
+    fn has_broken_frame(&self) -> bool {
+        matches!(self.failed, Some(ReadEnd::Websocket(_)))
+    }
 }
 
 impl Layered {
@@ -174,18 +183,19 @@ impl Layered {
                     }
                 };
                 let (taken, written) = match &self.tls {
-                    Some(tls) => self.unpack_tls(&mut tls.lock(), inward, input, into, inflaters)?,
-                    None => self.unpack_frames(inward, input, into, inflaters)?,
+                    Some(tls) => self.unpack_tls(&mut tls.lock(), inward, input, into, inflaters),
+                    None => self.unpack_frames(inward, input, into, inflaters),
                 };
                 if taken < input.len() {
                     inward.raw = input[taken..].to_vec();
                     self.more.store(true, Ordering::Relaxed);
                 }
                 match written {
+                    0 if inward.failed.is_some() => Err(inward.failed.take().expect("it is there")),
                     0 if inward.over => Ok(0),
                     0 => Err(ReadEnd::Nothing),
                     _ => {
-                        if inward.over {
+                        if inward.over || inward.failed.is_some() {
                             self.more.store(true, Ordering::Relaxed);
                         }
                         Ok(written)
@@ -202,10 +212,10 @@ impl Layered {
         input: &[u8],
         into: &mut [u8],
         inflaters: &mut Inflaters,
-    ) -> Result<(usize, usize), ReadEnd> {
+    ) -> (usize, usize) {
         let (mut taken, mut written) = (0, 0);
         if inward.receiver.as_ref().is_some_and(Receiver::has_more) {
-            written = self.unpack_frames(inward, &[], into, inflaters)?.1;
+            written = self.unpack_frames(inward, &[], into, inflaters).1;
         }
         loop {
             // What is plain goes out before more is decrypted: the library keeps little of it.
@@ -218,33 +228,41 @@ impl Layered {
                     }
                     Ok(plain) => plain,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(_) => return Err(ReadEnd::Failed),
+                    Err(_) => {
+                        inward.failed.get_or_insert(ReadEnd::Failed);
+                        break;
+                    }
                 };
                 if written == into.len() {
                     self.more.store(true, Ordering::Relaxed);
-                    return Ok((taken, written));
+                    return (taken, written);
                 }
-                let (used, count) = self.unpack_frames(inward, plain, &mut into[written..], inflaters)?;
+                let (used, count) = self.unpack_frames(inward, plain, &mut into[written..], inflaters);
                 reader.consume(used);
                 written += count;
-                if inward.over {
-                    return Ok((input.len(), written));
+                if inward.over || inward.has_broken_frame() {
+                    return (input.len(), written);
                 }
+            }
+            if inward.failed.is_some() {
+                return (input.len(), written);
             }
             if taken == input.len() || inward.over {
                 break;
             }
             let mut rest = &input[taken..];
             let before = rest.len();
-            tls.read_tls(&mut rest).map_err(|_| ReadEnd::Failed)?;
+            let sound = tls.read_tls(&mut rest).is_ok() && tls.process_new_packets().is_ok();
             taken += before - rest.len();
-            let outcome = tls.process_new_packets();
             if tls.wants_write() {
                 self.owes.store(true, Ordering::Relaxed);
             }
-            outcome.map_err(|_| ReadEnd::Failed)?;
+            if !sound {
+                // The records before the broken one are plain by now.
+                inward.failed = Some(ReadEnd::Failed);
+            }
         }
-        Ok((taken, written))
+        (taken, written)
     }
 
     /// The bytes in frames, or the bytes themselves when there are none.
@@ -254,17 +272,24 @@ impl Layered {
         input: &[u8],
         into: &mut [u8],
         inflaters: &mut Inflaters,
-    ) -> Result<(usize, usize), ReadEnd> {
+    ) -> (usize, usize) {
+        if inward.has_broken_frame() {
+            return (input.len(), 0);
+        }
         let Some(receiver) = &mut inward.receiver else {
             let count = input.len().min(into.len());
             into[..count].copy_from_slice(&input[..count]);
-            return Ok((count, count));
+            return (count, count);
         };
         let (mut taken, mut written) = (0, 0);
         loop {
-            let received = receiver
-                .receive(&input[taken..], &mut into[written..], inflaters)
-                .map_err(ReadEnd::Websocket)?;
+            let received = match receiver.receive(&input[taken..], &mut into[written..], inflaters) {
+                Ok(received) => received,
+                Err(error) => {
+                    inward.failed = Some(ReadEnd::Websocket(error));
+                    return (input.len(), written);
+                }
+            };
             taken += received.taken;
             written += received.written;
             match received.event {
@@ -277,14 +302,14 @@ impl Layered {
                 Some(Event::Close(code)) => {
                     self.own.lock().close_received = Some(code);
                     inward.over = true;
-                    return Ok((input.len(), written));
+                    return (input.len(), written);
                 }
             }
         }
         if receiver.has_more() {
             self.more.store(true, Ordering::Relaxed);
         }
-        Ok((taken, written))
+        (taken, written)
     }
 
     /// Writes as [`super::Transport::write`] says.

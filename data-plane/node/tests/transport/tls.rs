@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tollway_node::transport::{Handshake, Tls, TlsError, TlsSettings, TlsVersion};
 
 use crate::client::{Client, dial, parse_info, read_line, read_rest, secured};
@@ -53,6 +53,50 @@ async fn a_client_that_begins_no_tls_is_told_so_and_sent_away() {
     assert_eq!(read_rest(&mut socket).await, "");
     eventually("all are counted", || world.broker.stats().handshakes_failed == 3).await;
     assert_eq!(world.broker.stats().connections, 0);
+}
+
+#[tokio::test]
+async fn what_came_before_a_broken_record_is_done_first() {
+    let pki = Pki::new();
+    let world = world(pki.settings()).await;
+    let user = world.account().user();
+    let mut hears = Client::upgraded(world.address, &pki.client(None)).await;
+    hears.log_in(&user).await;
+    hears.send("SUB b 1\r\n").await;
+    hears.sync().await;
+
+    let mut plain = dial(world.address).await;
+    let info = parse_info(&read_line(&mut plain).await);
+    let stream = secured(plain, &pki.client(None)).await.expect("TLS");
+    let mut says = Client::over(tokio::io::empty());
+    says.nonce = info["nonce"].as_str().expect("a nonce").to_owned();
+    let connect = says.connect_line(&user, serde_json::json!({}));
+    let (mut socket, mut tls) = stream.into_inner();
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    // Who has logged in may send more at a time.
+    std::io::Write::write_all(&mut tls.writer(), format!("{connect}PING\r\n").as_bytes()).expect("room");
+    tls.write_tls(&mut first).expect("it is there");
+    socket.write_all(&first).await.expect("it is read");
+    while !answered(&mut tls, &mut socket).await {}
+    std::io::Write::write_all(&mut tls.writer(), b"PUB b 2\r\nhi\r\n").expect("room");
+    tls.write_tls(&mut rest).expect("it is there");
+    // A record that nobody can have made.
+    rest.extend([23, 3, 3, 0, 32]);
+    rest.extend([7; 32]);
+    socket.write_all(&rest).await.expect("it is read");
+    hears.expect("MSG b 1 2\r\nhi\r\n").await;
+}
+
+/// Reads what comes over TLS; whether anything did.
+async fn answered(tls: &mut rustls::ClientConnection, socket: &mut tokio::net::TcpStream) -> bool {
+    let mut arrived = [0; 4096];
+    let count = socket.read(&mut arrived).await.expect("an answer");
+    let mut read = &arrived[..count];
+    while !read.is_empty() {
+        tls.read_tls(&mut read).expect("records");
+    }
+    let state = tls.process_new_packets().expect("sound records");
+    state.plaintext_bytes_to_read() > 0
 }
 
 #[tokio::test]

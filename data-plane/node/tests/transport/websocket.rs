@@ -72,6 +72,26 @@ async fn messages_go_between_websockets_and_plain_sockets() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_broken_frame_is_done_first() {
+    let world = world().await;
+    let user = world.account().user();
+    let mut plain = world.client(&user).await;
+    plain.send("SUB b 1\r\n").await;
+    plain.sync().await;
+    let broken = frame(0xf2, b"reserved bits");
+    for between in [Vec::new(), frame(0x89, b"ping"), frame(0x82, b"PUB b 4\r\nha")] {
+        let mut framed = of_websocket(&world, Asked::default()).await;
+        framed.log_in(&user).await;
+        let whole = frame(0x82, b"PUB b 2\r\nhi\r\n");
+        framed.send_raw([whole, between, broken.clone()].concat()).await;
+        plain.expect("MSG b 1 2\r\nhi\r\n").await;
+        framed.rest().await;
+        assert_eq!(framed.closed.as_ref().map(|(code, _)| *code), Some(1002));
+    }
+    plain.sync().await;
+}
+
+#[tokio::test]
 async fn a_websocket_over_tls_says_so() {
     let pki = Pki::new();
     let tls = load(pki.settings());

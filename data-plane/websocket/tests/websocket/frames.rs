@@ -300,3 +300,23 @@ proptest! {
         prop_assert_eq!(read, bytes);
     }
 }
+
+#[test]
+fn what_came_before_a_broken_frame_is_given_first() {
+    let good = frame(0x82, b"PING\r\n");
+    let packed = frame(0xc2, &compressed(b"PING\r\n"));
+    let broken = frame(0x83, b"");
+    let damaged = frame(0xc2, &[0xff; 8]);
+    for (bytes, given) in [
+        ([&good[..], &broken].concat(), &b"PING\r\n"[..]),
+        ([&good[..], &frame(0x89, b""), &broken].concat(), b"PING\r\n"),
+        ([&good[..], &frame(0x02, b"PI"), &broken].concat(), b"PING\r\nPI"),
+        ([&packed[..], &broken].concat(), b"PING\r\n"),
+        ([&good[..], &damaged].concat(), b"PING\r\n"),
+        ([&packed[..], &packed, &damaged].concat(), b"PING\r\nPING\r\n"),
+    ] {
+        let outcome = receive(true, LIMITS, 64, [&bytes[..]]);
+        assert!(outcome.error.is_some());
+        assert_eq!(outcome.plain, given, "{}", bytes.escape_ascii());
+    }
+}
