@@ -147,7 +147,9 @@
 //! # }
 //! ```
 
+mod access;
 pub mod bounds;
+mod components;
 mod cycle;
 mod delivery_pace;
 mod event_gate;

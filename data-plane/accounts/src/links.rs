@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tollway_claims::{Activation, Export, ExportKind, Import, ImportKind, PublicKey, Shared};
+use tollway_claims::{Export, ExportKind, Import, ImportKind, PublicKey, Shared};
 
+use crate::access::{check_access, not_exported};
+use crate::components::components;
 use crate::cycle::{self, Budget, Graph};
-use crate::exchange::{CompiledImport, Exchange, Offer};
+use crate::exchange::{CompiledImport, Exchange};
 use crate::refusal::ImportRefusal;
 use crate::route::{RESPONSE_THRESHOLD_DEFAULT, Routes, ServiceRoute, StreamRoute};
 
@@ -19,7 +21,9 @@ use crate::route::{RESPONSE_THRESHOLD_DEFAULT, Routes, ServiceRoute, StreamRoute
 ///
 /// What works depends on the documents and the time alone, not on the order
 /// they came in. A change looks again at the imports of the account itself,
-/// at those from it, and at accounts that lead to it and are led to by it.
+/// at those from it, and at accounts that lead to it and are led to by it. Many documents at once
+/// ([`Self::handle_documents`]) cost as much as there is in them: one by one, an account would have
+/// its routes made anew for each of those who import from it.
 #[derive(Debug, Default)]
 pub struct Links {
     accounts: BTreeMap<PublicKey, Account>,
@@ -27,6 +31,9 @@ pub struct Links {
     importers: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
     /// When each account with activations is to be looked at again.
     deadlines: BTreeSet<(i64, PublicKey)>,
+    /// How many imports were looked at.
+    #[cfg(test)]
+    looks: std::cell::Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -58,13 +65,6 @@ pub struct LinkChanges {
     pub imports: BTreeSet<PublicKey>,
 }
 
-impl LinkChanges {
-    fn add(&mut self, other: Self) {
-        self.routes.extend(other.routes);
-        self.imports.extend(other.imports);
-    }
-}
-
 impl Links {
     /// No accounts.
     pub fn new() -> Self {
@@ -74,25 +74,35 @@ impl Links {
     /// An account's document came, for the first time or in place of another.
     /// `now` is in seconds since 1970, here and everywhere.
     pub fn handle_document(&mut self, exchange: Arc<Exchange>, now: i64) -> LinkChanges {
-        let account = exchange.account();
-        self.handle_change(account, Some(exchange), now)
+        self.handle_documents([exchange], now)
+    }
+
+    /// Several documents came together; of two of one account the later one counts.
+    pub fn handle_documents(
+        &mut self,
+        exchanges: impl IntoIterator<Item = Arc<Exchange>>,
+        now: i64,
+    ) -> LinkChanges {
+        let exchanges = exchanges.into_iter();
+        self.handle_changes(
+            exchanges
+                .map(|exchange| (exchange.account(), Some(exchange)))
+                .collect(),
+            now,
+        )
     }
 
     /// An account is no longer served here.
     pub fn handle_removal(&mut self, account: &PublicKey, now: i64) -> LinkChanges {
-        self.handle_change(*account, None, now)
+        self.handle_changes(BTreeMap::from([(*account, None)]), now)
     }
 
     /// Time has come for some activations.
     pub fn handle_timeout(&mut self, now: i64) -> LinkChanges {
-        let mut changes = LinkChanges::default();
-        while let Some(&(at, account)) = self.deadlines.first()
-            && at <= now
-        {
-            let exchange = Arc::clone(&self.known(&account).exchange);
-            changes.add(self.handle_change(account, Some(exchange), now));
-        }
-        changes
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
+        let same = due.map(|(_, account)| (*account, Some(Arc::clone(&self.known(account).exchange))));
+        let same = same.collect();
+        self.handle_changes(same, now)
     }
 
     /// When [`Self::handle_timeout`] must be called next.
@@ -121,24 +131,28 @@ impl Links {
         })
     }
 
-    fn handle_change(
+    fn handle_changes(
         &mut self,
-        account: PublicKey,
-        exchange: Option<Arc<Exchange>>,
+        documents: BTreeMap<PublicKey, Option<Arc<Exchange>>>,
         now: i64,
     ) -> LinkChanges {
+        let changed: BTreeSet<PublicKey> = documents.keys().copied().collect();
         // Cycles lie among accounts that lead to each other, before the change or after it.
-        let mut entangled = self.component(&account);
-        let exporters_before = self.exporters_of(&account);
-        self.replace(account, exchange, now);
-        let importers = self.importers.get(&account).cloned().unwrap_or_default();
-        for importer in importers.iter().chain([&account]) {
-            self.grant(importer, &account, now);
+        let mut entangled = self.entangled_with(&changed);
+        let mut to_route = changed.clone();
+        for (account, exchange) in documents {
+            to_route.extend(self.exporters_of(&account));
+            self.replace(account, exchange, now);
         }
-        entangled.extend(self.component(&account));
-
-        let mut touched = entangled.clone();
-        touched.extend(importers);
+        let mut touched = changed.clone();
+        for account in &changed {
+            touched.extend(self.importers.get(account).into_iter().flatten());
+        }
+        for importer in &touched {
+            self.grant(importer, &changed, now);
+        }
+        entangled.extend(self.entangled_with(&changed));
+        touched.extend(&entangled);
         touched.retain(|account| self.accounts.contains_key(account));
         let mut changes = LinkChanges::default();
         for (account, links) in self.without_cycles(touched, &entangled) {
@@ -149,11 +163,10 @@ impl Links {
             }
         }
         // A route lies with the exporter of a stream and with the importer of a service.
-        let mut to_route: BTreeSet<PublicKey> = changes.imports.iter().copied().chain([account]).collect();
         for account in &changes.imports {
+            to_route.insert(*account);
             to_route.extend(self.exporters_of(account));
         }
-        to_route.extend(exporters_before);
         for account in to_route {
             let Some(routes) = self.routes_of(&account) else {
                 continue;
@@ -201,14 +214,15 @@ impl Links {
         self.accounts.insert(account, known);
     }
 
-    /// Looks at the documents again for the imports of `importer` that `changed` has a part in.
-    fn grant(&mut self, importer: &PublicKey, changed: &PublicKey, now: i64) {
+    /// Looks at the documents again for the imports of `importer` that one of `changed` has a part in.
+    fn grant(&mut self, importer: &PublicKey, changed: &BTreeSet<PublicKey>, now: i64) {
         let Some(known) = self.accounts.get(importer) else {
             return;
         };
         let exchange = Arc::clone(&known.exchange);
         for (index, compiled) in exchange.imports().iter().enumerate() {
-            if importer == changed || compiled.import.account == *changed {
+            self.note_look();
+            if changed.contains(importer) || changed.contains(&compiled.import.account) {
                 let granted = self.granted(&exchange, index, now);
                 self.known_mut(importer).granted[index] = granted;
             }
@@ -243,16 +257,15 @@ impl Links {
         touched: BTreeSet<PublicKey>,
         entangled: &BTreeSet<PublicKey>,
     ) -> Vec<(PublicKey, Vec<Result<Link, ImportRefusal>>)> {
-        let mut components: BTreeMap<PublicKey, Arc<BTreeSet<PublicKey>>> = BTreeMap::new();
-        for account in entangled.intersection(&touched) {
-            if !components.contains_key(account) {
-                let component = Arc::new(self.component(account));
-                components.extend(component.iter().map(|member| (*member, Arc::clone(&component))));
-            }
+        let roots = entangled.intersection(&touched).copied();
+        let mut among: BTreeMap<PublicKey, Arc<BTreeSet<PublicKey>>> = BTreeMap::new();
+        for component in self.components(roots) {
+            let component = Arc::new(component);
+            among.extend(component.iter().map(|member| (*member, Arc::clone(&component))));
         }
         let links = |account: &PublicKey| {
             let known = self.known(account);
-            let Some(among) = components.get(account) else {
+            let Some(among) = among.get(account).filter(|_| entangled.contains(account)) else {
                 // It imports from the changed account, and nothing leads back to it from there:
                 // its cycles, if any, are those of before.
                 let kept = known.granted.iter().zip(&known.links);
@@ -280,29 +293,19 @@ impl Links {
         touched.iter().map(|account| (*account, links(account))).collect()
     }
 
-    /// The accounts that an account leads to by imports, and that lead back to it; itself at least.
-    fn component(&self, account: &PublicKey) -> BTreeSet<PublicKey> {
-        let mut led_to = BTreeSet::new();
-        let mut waiting = vec![*account];
-        // Who leads to an account, among those that are reached.
-        let mut from: BTreeMap<PublicKey, BTreeSet<PublicKey>> = BTreeMap::new();
-        while let Some(next) = waiting.pop() {
-            if !led_to.insert(next) {
-                continue;
-            }
-            for exporter in self.granted_exporters(&next) {
-                from.entry(exporter).or_default().insert(next);
-                waiting.push(exporter);
-            }
-        }
-        let mut component = BTreeSet::new();
-        waiting.push(*account);
-        while let Some(next) = waiting.pop() {
-            if component.insert(next) {
-                waiting.extend(from.get(&next).into_iter().flatten());
-            }
-        }
-        component
+    /// The accounts that these lead to by imports and that lead back to them; themselves at least.
+    fn entangled_with(&self, accounts: &BTreeSet<PublicKey>) -> BTreeSet<PublicKey> {
+        let components = self.components(accounts.iter().copied()).into_iter();
+        let concerned = components.filter(|component| !component.is_disjoint(accounts));
+        concerned.flatten().collect()
+    }
+
+    fn components(&self, roots: impl IntoIterator<Item = PublicKey>) -> Vec<BTreeSet<PublicKey>> {
+        components(roots, |account| {
+            self.granted_exporters(account)
+                .inspect(|_| self.note_look())
+                .collect()
+        })
     }
 
     /// The accounts that granted imports lead to.
@@ -331,6 +334,7 @@ impl Links {
         });
         let importers = self.importers.get(account).into_iter().flatten();
         let links = importers.flat_map(|importer| &self.known(importer).links);
+        let links = links.inspect(|_| self.note_look());
         let streams = links.filter_map(|link| match link {
             Ok(Link::Stream(route)) if route.exporter == *account => Some(Arc::clone(route)),
             _ => None,
@@ -339,6 +343,12 @@ impl Links {
             streams: streams.collect(),
             services: services.collect(),
         })
+    }
+
+    /// What a change costs, for tests.
+    fn note_look(&self) {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
     }
 
     fn known(&self, account: &PublicKey) -> &Account {
@@ -361,89 +371,6 @@ fn deadline(exchange: &Exchange, now: i64) -> Option<i64> {
         .flatten()
         .filter(|&at| at > now)
         .min()
-}
-
-fn not_exported(exporter: &Exchange, import: &Import) -> ImportRefusal {
-    let exported = match import.kind.shared() {
-        Shared::Stream => Shared::Service,
-        Shared::Service => Shared::Stream,
-    };
-    match exporter
-        .exports_of(exported, import.subject.as_filter())
-        .is_empty()
-    {
-        true => ImportRefusal::NotExported,
-        false => ImportRefusal::OtherKind { exported },
-    }
-}
-
-/// Whether one export lets an account have what it imports.
-fn check_access(
-    offer: &Offer,
-    exporter: &Exchange,
-    import: &Import,
-    importer: &Exchange,
-    now: i64,
-) -> Result<(), ImportRefusal> {
-    let export = &offer.export;
-    if let Some(position) = export.account_token_position {
-        // The subject itself is the permission; an activation is not asked for beside it.
-        let token = import
-            .subject
-            .as_filter()
-            .tokens()
-            .nth(position.get() as usize - 1);
-        return match token == Some(importer.token().as_bytes()) {
-            true => Ok(()),
-            false => Err(ImportRefusal::AccountTokenPosition {
-                position: position.get(),
-                export: export.subject.clone(),
-            }),
-        };
-    }
-    if !export.token_required || offer.approved.contains(&importer.account()) {
-        return Ok(());
-    }
-    match &import.activation {
-        Some(activation) => check_activation(activation, export, exporter, import, &importer.account(), now),
-        None => Err(ImportRefusal::ActivationMissing {
-            export: export.subject.clone(),
-        }),
-    }
-}
-
-fn check_activation(
-    activation: &Activation,
-    export: &Export,
-    exporter: &Exchange,
-    import: &Import,
-    importer: &PublicKey,
-    now: i64,
-) -> Result<(), ImportRefusal> {
-    let claims = activation.claims();
-    claims.check_import(
-        importer,
-        &import.account,
-        import.kind.shared(),
-        import.subject.as_filter(),
-    )?;
-    if !exporter.is_signer(&claims.issuer) {
-        return Err(ImportRefusal::ActivationSigner {
-            issuer: claims.issuer,
-        });
-    }
-    if let Some(at) = claims.expires_at.filter(|&at| now >= at) {
-        return Err(ImportRefusal::ActivationExpired { at });
-    }
-    if let Some(at) = claims.not_before.filter(|&at| now < at) {
-        return Err(ImportRefusal::ActivationNotYetValid { at });
-    }
-    match export.revocations.is_revoked(importer, claims.issued_at) {
-        true => Err(ImportRefusal::ActivationRevoked {
-            export: export.subject.clone(),
-        }),
-        false => Ok(()),
-    }
 }
 
 fn link(importer: &PublicKey, compiled: &CompiledImport, export: &Export) -> Link {
@@ -490,5 +417,62 @@ impl Graph for GrantedImports<'_> {
                 })
                 .map(|(index, (compiled, _))| (index, compiled))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollway_claims::{AccountClaims, KeyKind};
+
+    use super::*;
+
+    fn key(number: usize) -> PublicKey {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        PublicKey::from_bytes(KeyKind::Account, bytes)
+    }
+
+    /// One account that exports, and so many that import from it, each a stream and a service.
+    fn market(importers: usize) -> Vec<Arc<Exchange>> {
+        let operator = PublicKey::from_bytes(KeyKind::Operator, [0; 32]);
+        let subject = || "a".parse().unwrap();
+        let documents = (0..=importers).map(|number| {
+            let mut claims = AccountClaims::new(operator, key(number), "", 0);
+            if number == 0 {
+                claims.exports = vec![Export::stream(subject()), Export::service("b".parse().unwrap())];
+            } else {
+                let ask = Import::service(key(0), "b".parse().unwrap());
+                claims.imports = vec![Import::stream(key(0), subject()), ask];
+            }
+            Arc::new(Exchange::compile(&claims, None).unwrap())
+        });
+        documents.collect()
+    }
+
+    fn looks(importers: usize) -> usize {
+        let mut links = Links::new();
+        let changes = links.handle_documents(market(importers), 0);
+        assert_eq!(changes.imports.len(), importers);
+        assert_eq!(links.routes(&key(0)).unwrap().streams.len(), importers);
+        assert_eq!(links.routes(&key(1)).unwrap().services.len(), 1);
+        links.looks.get()
+    }
+
+    #[test]
+    fn ten_times_the_importers_of_one_account_cost_ten_times_as_much() {
+        let (few, many) = (looks(100), looks(1000));
+        assert!(few >= 200 && many <= 11 * few, "{few} looks, then {many}");
+    }
+
+    #[test]
+    fn documents_together_make_of_it_what_they_make_one_by_one() {
+        let (mut together, mut apart) = (Links::new(), Links::new());
+        together.handle_documents(market(20), 0);
+        for exchange in market(20).into_iter().rev() {
+            apart.handle_document(exchange, 0);
+        }
+        for number in 0..=20 {
+            assert_eq!(together.routes(&key(number)), apart.routes(&key(number)));
+        }
     }
 }

@@ -324,9 +324,18 @@ impl AccountClaims {
 
     /// Whether exports, imports and mappings are such that every server reads them.
     pub fn check_exchange(&self) -> Result<(), exchange::ExchangeError> {
+        self.check_exchange_with(exchange::NestedExports::Refused)
+    }
+
+    /// The same, for an account of a configuration file.
+    pub fn check_exchange_with(
+        &self,
+        nested: exchange::NestedExports,
+    ) -> Result<(), exchange::ExchangeError> {
         exchange::check(
             &self.subject,
             &self.limits,
+            nested,
             &self.exports,
             &self.imports,
             &self.mappings,

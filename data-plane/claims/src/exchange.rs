@@ -181,10 +181,20 @@ pub(crate) fn check_subject(filter: Filter<'_>) -> Result<(), SubjectError> {
     }
 }
 
+/// Whether one export may lie inside another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NestedExports {
+    /// As in documents: nobody could say at a glance which of the two decides.
+    Refused,
+    /// As in configuration files of stock servers. Only two exports of the same subject are refused.
+    Accepted,
+}
+
 /// Everything about exports, imports and mappings that one document alone can decide.
 pub(crate) fn check(
     account: &PublicKey,
     limits: &NatsLimits,
+    nested: NestedExports,
     exports: &[Export],
     imports: &[Import],
     mappings: &Mappings,
@@ -198,7 +208,7 @@ pub(crate) fn check(
             .check(wildcards_granted)
             .map_err(|error| ExchangeError::export(&export.subject.to_string(), error))?;
     }
-    check_exports_apart(exports)?;
+    check_exports_apart(exports, nested)?;
     check_latency_results(exports)?;
     for import in imports {
         import
@@ -232,13 +242,18 @@ fn check_numbers(
 
 /// One subject has one export of a kind: otherwise nobody could say which of
 /// the two decides. Exports that merely overlap are accepted, as in stock servers.
-fn check_exports_apart(exports: &[Export]) -> Result<(), ExchangeError> {
+fn check_exports_apart(exports: &[Export], nested: NestedExports) -> Result<(), ExchangeError> {
     for shared in [Shared::Stream, Shared::Service] {
         let of_kind: Vec<_> = exports
             .iter()
             .filter(|export| export.kind.shared() == shared)
             .collect();
-        if let Some((inner, outer)) = contained_pair(&of_kind, |export| export.subject.as_filter()) {
+        let pair = match nested {
+            NestedExports::Refused => contained_pair(&of_kind, |export| export.subject.as_filter())
+                .map(|(inner, outer)| (*inner, *outer)),
+            NestedExports::Accepted => same_pair(&of_kind),
+        };
+        if let Some((inner, outer)) = pair {
             let source = ExportError::Contained {
                 other: outer.subject.clone(),
             };
@@ -246,6 +261,13 @@ fn check_exports_apart(exports: &[Export]) -> Result<(), ExchangeError> {
         }
     }
     Ok(())
+}
+
+fn same_pair<'e>(exports: &[&'e Export]) -> Option<(&'e Export, &'e Export)> {
+    let mut seen = std::collections::HashMap::new();
+    exports
+        .iter()
+        .find_map(|export| Some((*export, seen.insert(&export.subject, *export)?)))
 }
 
 /// A measurement that is itself a request to a service would be measured, and so on.

@@ -87,7 +87,7 @@ pub use creds::{CredsError, UserCreds};
 pub use enforced::{Enforced, Feature};
 pub use epoch::EpochClaims;
 pub use exchange::{
-    DESTINATIONS_MAX, EXPORTS_MAX, ExchangeError, IMPORTS_MAX, INFO_BYTES_MAX, MAPPINGS_MAX,
+    DESTINATIONS_MAX, EXPORTS_MAX, ExchangeError, IMPORTS_MAX, INFO_BYTES_MAX, MAPPINGS_MAX, NestedExports,
     SUBJECT_BYTES_MAX, Shared, SubjectError,
 };
 pub use export::{

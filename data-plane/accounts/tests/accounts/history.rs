@@ -1,7 +1,6 @@
 //! Whatever came before, links are those of the documents and the time that are now.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use tollway_accounts::*;
@@ -229,8 +228,10 @@ proptest! {
             let mut in_order: Vec<_> = documents.values().collect();
             let by = order.index(in_order.len() + 1);
             in_order.rotate_left(by);
-            for claims in in_order {
-                fresh.handle_document(Arc::new(Exchange::compile(claims, None).unwrap()), now);
+            let documents = in_order.iter().map(|claims| compiled(claims));
+            match by % 2 {
+                0 => _ = fresh.handle_documents(documents, now),
+                _ => documents.for_each(|document| _ = fresh.handle_document(document, now)),
             }
             for account in 1..=ACCOUNTS {
                 prop_assert_eq!(state(&links, account), state(&fresh, account), "account {}", account);

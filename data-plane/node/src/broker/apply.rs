@@ -44,6 +44,7 @@ pub(crate) fn accounts_apply(
     let mut refused = Vec::new();
     let mut accepted = Vec::with_capacity(documents.len());
     let mut before = HashMap::new();
+    let mut compiled = Vec::with_capacity(documents.len());
     let mut exchanges = shared.changes.lock();
     for document in documents {
         let account = document.claims.subject;
@@ -52,12 +53,13 @@ pub(crate) fn accounts_apply(
                 before
                     .entry(account)
                     .or_insert_with(|| exchanges.exchange(&account));
-                exchanges.handle_document(Arc::new(exchange), now);
+                compiled.push(Arc::new(exchange));
                 accepted.push(document);
             }
             Err(error) => refused.push((account, error.into())),
         }
     }
+    exchanges.handle_documents(compiled, now);
     loop {
         let cycles: HashMap<PublicKey, DocumentRefused> = accepted
             .iter()
@@ -126,9 +128,10 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
     let mut exchanges = shared.changes.lock();
     let mut gone: HashSet<PublicKey> = shared.accounts.read().keys().copied().collect();
     let mut changed = Vec::new();
+    let mut compiled = Vec::with_capacity(accounts.len());
     for account in accounts {
         let key = account.claims.subject;
-        exchanges.handle_document(Arc::new(account.exchange), now);
+        compiled.push(Arc::new(account.exchange));
         let served = Served::from(account.claims);
         match shared.account(&key) {
             Some(known) => changed.push((known, served)),
@@ -136,6 +139,7 @@ pub(crate) fn configure(shared: &Shared, authority: Authority, accounts: Vec<Con
         }
         gone.remove(&key);
     }
+    exchanges.handle_documents(compiled, now);
     for key in &gone {
         exchanges.handle_removal(key, now);
     }

@@ -70,10 +70,15 @@ const LOGGED_IMPORTS_MAX: usize = 20;
 impl Exchanges {
     /// The document of an account changed. Nobody is told before [`Self::publish`].
     pub(crate) fn handle_document(&mut self, exchange: Arc<Exchange>, now: i64) {
-        let account = exchange.account();
-        let changes = self.links.handle_document(exchange, now);
-        // Its mappings may have changed alone.
-        self.outdated.insert(account);
+        self.handle_documents(vec![exchange], now);
+    }
+
+    /// The same of several, which costs less than one after the other.
+    pub(crate) fn handle_documents(&mut self, exchanges: Vec<Arc<Exchange>>, now: i64) {
+        // Their mappings may have changed alone.
+        self.outdated
+            .extend(exchanges.iter().map(|exchange| exchange.account()));
+        let changes = self.links.handle_documents(exchanges, now);
         self.follow(changes);
     }
 

@@ -1,5 +1,7 @@
 //! Accounts of a configuration, as documents that nobody signed.
 
+use std::collections::HashMap;
+
 use sha2::{Digest as _, Sha256};
 use tollway_accounts::{Exchange, InvalidExchange};
 use tollway_claims::{AccountClaims, KeyKind, Limit, PublicKey, TollwayClaim, TollwayLimits};
@@ -27,9 +29,11 @@ pub enum InvalidAccounts {
 
 /// The accounts of a file, with those that are always there.
 pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<ConfiguredAccount>, InvalidAccounts> {
+    let keys = AccountKeys::of_file(file);
+    let mut names: HashMap<PublicKey, &str> = HashMap::new();
     let mut accounts: Vec<ConfiguredAccount> = Vec::new();
     for account in &file.accounts {
-        let mut claims = claims(file, &account.name, now);
+        let mut claims = claims(&keys, &account.name, now);
         let limits = &mut claims.limits;
         let or_none = |limit: Option<Limit>| limit.unwrap_or(Limit::Unlimited);
         limits.connections = or_none(account.limits.connections);
@@ -37,14 +41,11 @@ pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<Configured
         limits.payload = or_none(account.limits.payload);
         limits.leaf_nodes = or_none(account.limits.leaf_nodes);
         limit_by_server(&mut claims, file);
-        if let Some(other) = accounts
-            .iter()
-            .find(|other| other.claims.subject == claims.subject)
-        {
-            return Err(InvalidAccounts::SameKey(other.name.clone(), account.name.clone()));
+        if let Some(other) = names.insert(claims.subject, &account.name) {
+            return Err(InvalidAccounts::SameKey(other.to_owned(), account.name.clone()));
         }
-        sharing::describe(&mut claims, file, account).map_err(Box::new)?;
-        let exchange = sharing::compile(&claims, file, account).map_err(Box::new)?;
+        sharing::describe(&mut claims, &keys, account).map_err(Box::new)?;
+        let exchange = sharing::compile(&claims, &keys, account).map_err(Box::new)?;
         accounts.push(ConfiguredAccount {
             name: account.name.clone(),
             claims,
@@ -55,7 +56,7 @@ pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<Configured
     let system = (!has_own).then_some(SYSTEM_ACCOUNT);
     for name in [Some(GLOBAL_ACCOUNT), system].into_iter().flatten() {
         if accounts.iter().all(|account| account.name != name) {
-            let mut claims = claims(file, name, now);
+            let mut claims = claims(&keys, name, now);
             limit_by_server(&mut claims, file);
             if name == GLOBAL_ACCOUNT {
                 claims.mappings = sharing::mappings(&file.mappings).map_err(Box::new)?;
@@ -69,7 +70,7 @@ pub(super) fn configured(file: &ServerConfig, now: i64) -> Result<Vec<Configured
         }
     }
     let exchanges = accounts.iter().map(|account| &account.exchange);
-    sharing::check(file, exchanges, now).map_err(Box::new)?;
+    sharing::check(file, &keys, exchanges, now).map_err(Box::new)?;
     Ok(accounts)
 }
 
@@ -85,11 +86,25 @@ pub(super) fn limit_by_server(claims: &mut AccountClaims, file: &ServerConfig) {
     claims.tollway.get_or_insert(TollwayClaim::new(0, limits));
 }
 
-/// The key that an account of a file is kept under.
-pub(super) fn key_of(file: &ServerConfig, name: &str) -> PublicKey {
-    let own = file.accounts.iter().find(|account| account.name == name);
-    own.and_then(|account| account.nkey)
-        .unwrap_or_else(|| made_up(KeyKind::Account, name))
+/// The keys that the accounts of a file are kept under.
+pub(super) struct AccountKeys<'f> {
+    /// Those that the file says.
+    own: HashMap<&'f str, PublicKey>,
+}
+
+impl<'f> AccountKeys<'f> {
+    /// Reads the file once: thousands of accounts name each other.
+    pub(super) fn of_file(file: &'f ServerConfig) -> Self {
+        let own = file.accounts.iter();
+        let own = own.filter_map(|account| Some((account.name.as_str(), account.nkey?)));
+        Self { own: own.collect() }
+    }
+
+    /// The key of the account of this name.
+    pub(super) fn of(&self, name: &str) -> PublicKey {
+        let own = self.own.get(name).copied();
+        own.unwrap_or_else(|| made_up(KeyKind::Account, name))
+    }
 }
 
 /// A key that stays the same as long as the name does, and whose seed nobody has.
@@ -100,9 +115,9 @@ fn made_up(kind: KeyKind, name: &str) -> PublicKey {
     PublicKey::from_bytes(kind, digest.finalize().into())
 }
 
-fn claims(file: &ServerConfig, name: &str, now: i64) -> AccountClaims {
+fn claims(keys: &AccountKeys<'_>, name: &str, now: i64) -> AccountClaims {
     let issuer = made_up(KeyKind::Operator, "the file");
-    AccountClaims::new(issuer, key_of(file, name), name, now)
+    AccountClaims::new(issuer, keys.of(name), name, now)
 }
 
 #[cfg(test)]
@@ -118,9 +133,10 @@ mod tests {
     fn accounts_keep_their_keys_as_long_as_their_names() {
         let before = file("accounts { A {}, B {} }");
         let after = file("accounts { B {}, C {} }");
-        assert_eq!(key_of(&before, "B"), key_of(&after, "B"));
-        assert_ne!(key_of(&before, "A"), key_of(&before, "B"));
-        assert_eq!(key_of(&before, "A").kind(), KeyKind::Account);
+        let (before, after) = (AccountKeys::of_file(&before), AccountKeys::of_file(&after));
+        assert_eq!(before.of("B"), after.of("B"));
+        assert_ne!(before.of("A"), before.of("B"));
+        assert_eq!(before.of("A").kind(), KeyKind::Account);
     }
 
     #[test]

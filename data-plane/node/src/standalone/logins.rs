@@ -4,7 +4,7 @@ use tollway_claims::Permissions;
 use tollway_conf::{Authorization, GLOBAL_ACCOUNT, Identity, Login, Position, ServerConfig, User};
 use zeroize::Zeroizing;
 
-use super::accounts::{self, InvalidAccounts, SYSTEM_ACCOUNT, key_of};
+use super::accounts::{self, AccountKeys, InvalidAccounts, SYSTEM_ACCOUNT};
 use super::flags::Flags;
 use super::operator::{self, InvalidOperator};
 use crate::broker::{
@@ -65,7 +65,8 @@ pub(super) fn read(
         });
     }
     let accounts = accounts::configured(file, now)?;
-    let global = key_of(file, GLOBAL_ACCOUNT);
+    let keys = AccountKeys::of_file(file);
+    let global = keys.of(GLOBAL_ACCOUNT);
     let mut users = Vec::new();
     let block = file.authorization.as_ref();
     let of_everybody = match of_flags(flags)? {
@@ -96,7 +97,7 @@ pub(super) fn read(
         users.push(listed(user, global, defaults, block));
     }
     for account in &file.accounts {
-        let key = key_of(file, &account.name);
+        let key = keys.of(&account.name);
         for user in &account.users {
             users.push(listed(user, key, account.default_permissions.as_ref(), block));
         }
@@ -114,7 +115,7 @@ pub(super) fn read(
         .system_account
         .as_ref()
         .map_or(SYSTEM_ACCOUNT, |name| &name.value);
-    let system = key_of(file, system);
+    let system = keys.of(system);
     Ok(Logins {
         authority: Authority::Users(UserList::new(users, nobody, Some(system))?),
         accounts,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tollway_accounts::{Exchange, ImportRefusal, InvalidExchange, Links};
 use tollway_claims::{
     AccountClaims, Destination, ExchangeError, Export, ExportKind, Import, ImportKind, LatencySampling,
-    LocalSubject, LocalSubjectError, Mappings, ResponseType, ServiceLatency, ServiceTerms,
+    LocalSubject, LocalSubjectError, Mappings, NestedExports, ResponseType, ServiceLatency, ServiceTerms,
 };
 use tollway_conf::{Account, Located, Position, ServerConfig};
 use tollway_subject::{FilterBuf, InvalidSubject};
 
-use super::accounts::key_of;
+use super::accounts::AccountKeys;
 
 /// Why what accounts share cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ pub enum InvalidSharing {
 /// Puts what an account of the file shares into its document.
 pub(super) fn describe(
     claims: &mut AccountClaims,
-    file: &ServerConfig,
+    keys: &AccountKeys<'_>,
     account: &Account,
 ) -> Result<(), InvalidSharing> {
     for export in &account.exports {
@@ -118,7 +118,7 @@ pub(super) fn describe(
         claims.exports.push(shared);
     }
     for import in &account.imports {
-        let exporter = key_of(file, &import.account.value);
+        let exporter = keys.of(&import.account.value);
         let subject = filter(&import.subject)?;
         let (mut taken, prefix) = match &import.kind {
             tollway_conf::ImportKind::Stream { prefix, .. } => (Import::stream(exporter, subject), prefix),
@@ -151,11 +151,11 @@ pub(super) fn describe(
 /// Compiles the document of an account, with those whom its exports name.
 pub(super) fn compile(
     claims: &AccountClaims,
-    file: &ServerConfig,
+    keys: &AccountKeys<'_>,
     account: &Account,
 ) -> Result<Exchange, InvalidSharing> {
     claims
-        .check_exchange()
+        .check_exchange_with(NestedExports::Accepted)
         .map_err(|source| InvalidSharing::Document {
             at: account.at.clone(),
             account: account.name.clone(),
@@ -168,7 +168,7 @@ pub(super) fn compile(
     })?;
     let exports = account.exports.iter().zip(&claims.exports);
     let exchange = exports.fold(exchange.named(&account.name), |exchange, (written, export)| {
-        let named = written.accounts.iter().map(|name| key_of(file, &name.value));
+        let named = written.accounts.iter().map(|name| keys.of(&name.value));
         exchange.approving(export.kind.shared(), &export.subject, named.collect())
     });
     Ok(exchange)
@@ -194,15 +194,14 @@ pub(super) fn mappings(written: &[tollway_conf::Mapping]) -> Result<Mappings, In
 /// Checks what all accounts together make of it; `now` is seconds since 1970.
 pub(super) fn check<'e>(
     file: &ServerConfig,
+    keys: &AccountKeys<'_>,
     exchanges: impl Iterator<Item = &'e Exchange>,
     now: i64,
 ) -> Result<(), InvalidSharing> {
     let mut links = Links::new();
-    for exchange in exchanges {
-        links.handle_document(Arc::new(exchange.clone()), now);
-    }
+    links.handle_documents(exchanges.map(|exchange| Arc::new(exchange.clone())), now);
     for account in &file.accounts {
-        let imports = links.imports(&key_of(file, &account.name));
+        let imports = links.imports(&keys.of(&account.name));
         for (written, (_, outcome)) in account.imports.iter().zip(imports) {
             if let Err(refusal) = outcome {
                 return Err(InvalidSharing::Import {
@@ -270,6 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn an_export_inside_another_is_taken_and_both_have_a_say() {
+        let file = |whole: &str, part: &str| {
+            format!(
+                "accounts {{ A {{ exports: [ {{ service: \"a.>\" {whole} }}, {{ service: \"a.b\" {part} }} ] }}
+                   B {{ imports: [ {{ service: {{ account: A, subject: \"a.b\" }} }} ] }} }}"
+            )
+        };
+        assert!(accounts(&file("", "")).is_ok());
+        assert!(accounts(&file(", accounts: [B]", ", accounts: [B]")).is_ok());
+        for (whole, part) in [(", accounts: [A]", ""), ("", ", accounts: [A]")] {
+            let told = problem(&file(whole, part));
+            assert!(told.contains("activation"), "{told}");
+        }
+    }
+
+    #[test]
     fn what_would_not_work_is_told_with_its_line() {
         let not_exported = "accounts {\n A { exports: [ { stream: a } ] }\n B { imports: [\n  { stream: { account: A, subject: b } } ] } }";
         let told = problem(not_exported);
@@ -283,6 +298,8 @@ mod tests {
             "{}",
             problem(not_approved)
         );
+        let twice = "accounts { A { exports: [ { service: a }, { service: \"b.>\" }, { service: a } ] } }";
+        assert!(problem(twice).contains("\"a\""), "{}", problem(twice));
         let cycle = "accounts { A { exports: [ { service: a } ], imports: [ { service: { account: B, subject: b }, to: a } ] }
                                 B { exports: [ { service: b } ], imports: [ { service: { account: A, subject: a }, to: b } ] } }";
         assert!(problem(cycle).contains("cycle"), "{}", problem(cycle));
