@@ -6,6 +6,7 @@
 mod crossing;
 mod monitoring;
 mod program;
+mod protocol;
 mod server;
 mod system;
 

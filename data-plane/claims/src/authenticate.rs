@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 
 use crate::account::{AccountClaims, AccountSigningKey};
 use crate::connection::{ConnectionType, time_zone};
@@ -438,8 +438,8 @@ fn check_nonce(key: &Verifier, nonce: &[u8], signature: Option<&str>) -> Result<
     let text = signature
         .filter(|text| !text.is_empty())
         .ok_or(AuthError::SignatureMissing)?;
-    // Clients differ: url-safe or standard letters, with or without padding.
-    let signature = [BASE64URL_NOPAD, BASE64_NOPAD, BASE64URL, BASE64]
+    // Stock servers take the same two ways to write it. No other one, so that a signature has few spellings.
+    let signature = [BASE64URL_NOPAD, BASE64]
         .iter()
         .find_map(|encoding| encoding.decode(text.as_bytes()).ok())
         .ok_or(AuthError::SignatureInvalid)?;

@@ -26,7 +26,8 @@ pub struct ConnectOptions {
     pub no_responders: bool,
     /// 0, or 1 for a client that understands a second `INFO`.
     pub protocol: i64,
-    /// The client's name for itself.
+    /// The client's name for itself. This and the next two are only shown, so they have no control
+    /// characters: whoever reads a log with a terminal must not be told what to do by a client.
     pub name: Option<String>,
     /// The language of its library.
     pub lang: Option<String>,
@@ -90,6 +91,9 @@ impl ConnectOptions {
     /// Reads the JSON of a further `CONNECT` on the same connection: what it does not mention stays
     /// as it was. Nothing changes if it is malformed.
     pub fn merge(&mut self, json: &[u8]) -> Result<(), InvalidConnect> {
+        if has_control_in_text(json) {
+            return Err(InvalidConnect::ControlCharacter);
+        }
         let mentioned: Mentioned = serde_json::from_slice(json)?;
         mentioned.apply_to(self);
         Ok(())
@@ -98,9 +102,6 @@ impl ConnectOptions {
     /// What has to hold before the client is authenticated, as [`check_user`](Self::check_user) has to
     /// afterwards; otherwise it is told so and the connection is closed.
     pub fn check(&self) -> Result<(), ProtocolError> {
-        if !matches!(self.protocol, 0 | 1) {
-            return Err(ProtocolError::InvalidClientProtocol);
-        }
         if self.account.as_ref().is_some_and(|account| !account.is_empty()) || self.new_account {
             return Err(ProtocolError::AuthorizationViolation);
         }
@@ -109,6 +110,9 @@ impl ConnectOptions {
 
     /// What has to hold of a client that is authenticated: nobody else is told.
     pub fn check_user(&self) -> Result<(), ProtocolError> {
+        if !matches!(self.protocol, 0 | 1) {
+            return Err(ProtocolError::InvalidClientProtocol);
+        }
         if self.no_responders && !self.headers {
             return Err(ProtocolError::NoRespondersRequiresHeaders);
         }
@@ -245,6 +249,26 @@ impl Visitor<'_> for KeyVisitor {
     }
 }
 
+/// Whether a control character stands in a string as it is. The parser would take it, because text
+/// is read as bytes; JSON wants it escaped, and so do stock servers.
+fn has_control_in_text(json: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < b' ';
+    if !json.iter().any(is_control) {
+        return false;
+    }
+    let (mut inside, mut escaped) = (false, false);
+    for byte in json {
+        match (inside, byte) {
+            (true, byte) if is_control(byte) => return true,
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => inside = !inside,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Text in which whatever is not Unicode was replaced.
 struct Text(String);
 
@@ -292,9 +316,15 @@ impl Mentioned {
         set(&mut options.headers, self.headers);
         set(&mut options.no_responders, self.no_responders);
         set(&mut options.protocol, self.protocol);
-        set_some(&mut options.name, self.name);
-        set_some(&mut options.lang, self.lang);
-        set_some(&mut options.version, self.version);
+        let shown = |text: Option<Text>| match text {
+            Some(Text(text)) if text.contains(char::is_control) => {
+                Some(Text(text.replace(char::is_control, "\u{fffd}")))
+            }
+            text => text,
+        };
+        set_some(&mut options.name, shown(self.name));
+        set_some(&mut options.lang, shown(self.lang));
+        set_some(&mut options.version, shown(self.version));
         // Whoever reads it from a file may have sent the line end too.
         let jwt = self.jwt.map(|Text(mut jwt)| {
             jwt.truncate(jwt.trim_end_matches(['\r', '\n']).len());
@@ -312,11 +342,16 @@ impl Mentioned {
     }
 }
 
-/// The JSON of `CONNECT` is malformed, or a value has the wrong type. The connection is closed
-/// without a word.
+/// Why what follows `CONNECT` cannot be read. The connection is closed without a word.
 #[derive(Debug, thiserror::Error)]
-#[error("malformed JSON in CONNECT")]
-pub struct InvalidConnect(#[from] serde_json::Error);
+pub enum InvalidConnect {
+    /// It is no JSON, or a value has the wrong type.
+    #[error("malformed JSON in CONNECT")]
+    Json(#[from] serde_json::Error),
+    /// A control character in a string is not escaped.
+    #[error("a control character in the JSON of CONNECT")]
+    ControlCharacter,
+}
 
 impl fmt::Debug for ConnectOptions {
     /// Without what authenticates: options end up in logs.
@@ -410,12 +445,41 @@ mod tests {
         let name = |json: &[u8]| read(json).name.unwrap();
         assert_eq!(name(b"{\"name\":\"a\xff\"}"), "a\u{fffd}");
         assert!(name(br#"{"name":"a\ud800"}"#).starts_with("a\u{fffd}"));
-        assert_eq!(name(br#"{"name":"\u00e9\n"}"#), "\u{e9}\n");
+        assert_eq!(name(br#"{"name":"\u00e9"}"#), "\u{e9}");
         assert_eq!(read(b"null"), ConnectOptions::default());
         assert_eq!(
             read(br#"{"jwt":"e30.e30.e30\n"}"#).jwt.as_deref(),
             Some("e30.e30.e30")
         );
+    }
+
+    #[test]
+    fn a_control_character_in_a_string_is_escaped_or_refused() {
+        for byte in 0..b' ' {
+            for (before, behind) in [
+                ("{\"name\":\"a", "b\"}"),
+                ("{\"other\":[\"\\\\\\\"", "\"]}"),
+                ("{\"a", "\":1}"),
+            ] {
+                let json = [before.as_bytes(), &[byte], behind.as_bytes()].concat();
+                assert!(ConnectOptions::parse(&json).is_err(), "{}", json.escape_ascii());
+            }
+        }
+        let blanks = ConnectOptions::parse(b"{\t\"user\" :\t\"a\\\\\",\r\"pass\":\"\\u0001\"}").unwrap();
+        // What proves something is taken as it is.
+        assert_eq!(
+            (blanks.user.as_deref(), blanks.pass.as_deref()),
+            (Some("a\\"), Some("\u{1}"))
+        );
+    }
+
+    #[test]
+    fn what_is_shown_of_a_client_has_no_control_characters() {
+        let json = br#"{"name":"a\u001b[2J\n","lang":"\u0000","version":"1\u0085\r2"}"#;
+        let options = ConnectOptions::parse(json).unwrap();
+        assert_eq!(options.name.as_deref(), Some("a\u{fffd}[2J\u{fffd}"));
+        assert_eq!(options.lang.as_deref(), Some("\u{fffd}"));
+        assert_eq!(options.version.as_deref(), Some("1\u{fffd}\u{fffd}2"));
     }
 
     #[test]
@@ -453,15 +517,21 @@ mod tests {
 
     #[test]
     fn options_that_no_client_may_use_are_told_apart() {
-        for (json, error) in [
-            (r#"{"protocol":2}"#, ProtocolError::InvalidClientProtocol),
-            (r#"{"protocol":-1}"#, ProtocolError::InvalidClientProtocol),
-            (r#"{"account":"A"}"#, ProtocolError::AuthorizationViolation),
-            (r#"{"new_account":true}"#, ProtocolError::AuthorizationViolation),
-        ] {
+        for json in [r#"{"account":"A"}"#, r#"{"new_account":true}"#] {
+            let options = ConnectOptions::parse(json.as_bytes()).unwrap();
             assert_eq!(
-                ConnectOptions::parse(json.as_bytes()).unwrap().check(),
-                Err(error),
+                options.check(),
+                Err(ProtocolError::AuthorizationViolation),
+                "{json}"
+            );
+        }
+        for json in [r#"{"protocol":2}"#, r#"{"protocol":-1}"#] {
+            let options = ConnectOptions::parse(json.as_bytes()).unwrap();
+            // Who is not let in hears of that alone.
+            assert_eq!(options.check(), Ok(()), "{json}");
+            assert_eq!(
+                options.check_user(),
+                Err(ProtocolError::InvalidClientProtocol),
                 "{json}"
             );
         }

@@ -188,18 +188,32 @@ fn jwt_without_the_users_key_is_worth_nothing() {
 }
 
 #[test]
-fn signature_may_be_spelled_in_every_base64() {
+fn a_signature_is_spelled_as_stock_servers_take_it_and_in_no_other_way() {
     let signature = World::new().user.sign(NONCE);
-    for encoding in [
-        data_encoding::BASE64,
-        data_encoding::BASE64_NOPAD,
-        data_encoding::BASE64URL,
-        data_encoding::BASE64URL_NOPAD,
+    let outcome = |text: String| after(|attempt| attempt.signature = Some(text));
+    let url = data_encoding::BASE64URL_NOPAD.encode(&signature);
+    for spelled in [url.clone(), data_encoding::BASE64.encode(&signature)] {
+        assert_eq!(outcome(spelled.clone()), "accepted", "{spelled}");
+    }
+    // The letters of one way with the padding of the other, when that shows.
+    assert_eq!(
+        outcome(data_encoding::BASE64URL.encode(&signature)),
+        "signature_invalid"
+    );
+    let standard = data_encoding::BASE64_NOPAD.encode(&signature);
+    let same = standard == url;
+    assert_eq!(outcome(standard) == "accepted", same);
+    let (head, last) = url.split_at(url.len() - 1);
+    let other_bits = char::from(last.as_bytes()[0] + 1);
+    for other in [
+        format!("{url}\r\n"),
+        format!("{}\n{}", &url[..40], &url[40..]),
+        format!(" {url}"),
+        format!("{url} "),
+        format!("{url}="),
+        format!("{head}{other_bits}"),
     ] {
-        assert_eq!(
-            after(|attempt| attempt.signature = Some(encoding.encode(&signature))),
-            "accepted"
-        );
+        assert_eq!(outcome(other.clone()), "signature_invalid", "{other:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bounds::{DRAIN, LAME_DUCK, REFUSED_MAX};
+use super::bounds::{DRAIN, LAME_DUCK, LEAVING_PAUSE_MAX, REFUSED_MAX};
 use super::card::Card;
 use super::close_reason::{CloseReason, TLS_HANDSHAKE_FAILURE};
 use super::closed::Ending;
@@ -72,13 +72,19 @@ async fn leave(shared: &Shared, how: Leaving, connections: &TaskTracker) {
     }
     let outbounds: Vec<_> = shared.outbounds.lock().values().cloned().collect();
     let rest = how.duration.saturating_sub(how.grace);
-    let pause = rest / u32::try_from(outbounds.len()).unwrap_or(u32::MAX).max(1);
+    let pause = pause_between(rest, outbounds.len());
     for outbound in outbounds {
         outbound.order_close(CloseReason::Shutdown);
         if tokio::time::timeout(pause, connections.wait()).await.is_ok() {
             return;
         }
     }
+}
+
+/// How long it takes until the next one is closed. Few clients do not keep the node for as long as many may.
+fn pause_between(rest: Duration, clients: usize) -> Duration {
+    let each = rest / u32::try_from(clients).unwrap_or(u32::MAX).max(1);
+    each.min(LEAVING_PAUSE_MAX)
 }
 
 fn tell_lame_duck(shared: &Shared) {
@@ -255,5 +261,13 @@ mod tests {
         let (client, accepted) = tokio::join!(client, listener.accept());
         assert_eq!(accepted.unwrap().0.nodelay().unwrap(), inherited);
         drop(client);
+    }
+
+    #[test]
+    fn a_leaving_node_closes_at_least_one_client_in_a_second() {
+        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+        assert_eq!(pause_between(minute, 0), second);
+        assert_eq!(pause_between(minute, 3), second);
+        assert_eq!(pause_between(minute, 600), second / 10);
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Greeting {
     pub(crate) auth_required: bool,
     /// Something to sign.
     pub(crate) nonce: bool,
+    /// They are somebody's, sooner or later: who says nothing at all is not left waiting.
+    pub(crate) limited: bool,
 }
 
 impl Authority {
@@ -30,6 +32,7 @@ impl Authority {
             Self::Users(users) => Greeting {
                 auth_required: users.asks(),
                 nonce: users.takes_signatures(),
+                limited: users.knows_users(),
             },
         }
     }
@@ -56,5 +59,6 @@ impl Greeting {
     pub(crate) const SIGN: Self = Self {
         auth_required: true,
         nonce: true,
+        limited: true,
     };
 }

@@ -252,6 +252,9 @@ pub const REFUSED_MAX: usize = 128;
 /// the metrics.
 pub const OPERATOR_THREADS: usize = 2;
 
+/// The longest time between two clients that a leaving node closes.
+pub const LEAVING_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// How long clients may read INFO `ldm` before a stopping node closes them.
 pub const LAME_DUCK: Duration = Duration::from_millis(250);
 

@@ -249,7 +249,6 @@ impl Connection {
             self.pay_layers();
             drained = self.transport.is_drained(arrived, read_max);
             self.outbound.card.hear(now);
-            self.session.handle_bytes();
         }
 
         let mut carry = std::mem::take(&mut self.carry);
@@ -278,6 +277,9 @@ impl Connection {
             }
             flow
         };
+        if !carry.is_empty() {
+            self.session.handle_part();
+        }
         self.carry = carry;
         self.session.flush(staging);
         self.end_turn(staging);

@@ -16,7 +16,7 @@ use super::bounds::{IMPORTS_OF_MESSAGE_MAX, MAPPED_SUBJECT_MAX};
 use super::denials::EVENT_PREFIX;
 use super::desk::Desk;
 use super::open_requests::{ANSWER_PREFIX, OpenRequest};
-use super::route::RESERVED_SUBJECTS;
+use super::route::is_reserved_subject;
 
 /// Everything that one account's publishers look up beside its own subscriptions.
 #[derive(Default)]
@@ -171,9 +171,7 @@ impl Crossing {
 /// are for who asked, an account's events are its own and told by the node alone, and the rest is
 /// between servers.
 pub(crate) fn stays(subject: &[u8]) -> bool {
-    let of_node = [ANSWER_PREFIX, EVENT_PREFIX];
-    let mut prefixes = of_node.iter().chain(&RESERVED_SUBJECTS);
-    prefixes.any(|prefix| subject.starts_with(prefix))
+    subject.starts_with(ANSWER_PREFIX) || subject.starts_with(EVENT_PREFIX) || is_reserved_subject(subject)
 }
 
 /// Whether something published to this subject is an answer to a request of another account.

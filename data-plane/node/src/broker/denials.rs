@@ -259,7 +259,12 @@ fn subject(kind: Denied) -> FilterBuf {
 
 /// As much of a text as the account is told.
 pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(EVENT_TEXT_MAX).collect()
+    // Much of it a client chose; who reads it with a terminal must not be told what to do.
+    let harmless = |character: char| match character.is_control() {
+        true => char::REPLACEMENT_CHARACTER,
+        false => character,
+    };
+    text.chars().take(EVENT_TEXT_MAX).map(harmless).collect()
 }
 
 /// The same, of what a client sent.
@@ -271,6 +276,15 @@ pub(crate) fn shortened_bytes(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_chose_is_told_short_and_without_control_characters() {
+        assert_eq!(
+            shortened_bytes(b"a\x1b[2Jb\0\xff"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}"
+        );
+        assert_eq!(shortened(&"\n".repeat(1000)), "\u{fffd}".repeat(EVENT_TEXT_MAX));
+    }
 
     #[test]
     fn every_kind_has_a_place_and_a_word_of_its_own() {

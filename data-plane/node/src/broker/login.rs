@@ -1,6 +1,7 @@
 //! From the words of CONNECT to a client of an account.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tollway_claims::{ConnectionFacts, Proof, PublicKey, SignedUser, authenticate, authenticate_known};
@@ -32,6 +33,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) nonce: &'a str,
     /// Whether its certificate says who it is.
     pub(crate) mapping: Mapping<'a>,
+    pub(crate) client_ip: IpAddr,
     pub(crate) outbound: &'a Arc<Outbound>,
 }
 
@@ -258,7 +260,9 @@ fn identify(shared: &Shared, attempt: &Attempt<'_>, asked: Option<Asked>) -> Res
         )? {
             Identified::As(user) => user,
             Identified::When(question) => {
-                let checking = shared.hashing.begin(question, attempt.outbound);
+                let checking = shared
+                    .hashing
+                    .begin(question, attempt.client_ip, attempt.outbound);
                 let authority = authority.clone();
                 return Ok(Step::Ask(Asked { checking, authority }));
             }

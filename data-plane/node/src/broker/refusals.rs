@@ -90,8 +90,8 @@ impl Lines {
 }
 
 /// The beginning of a reason: much of it can be what a stranger sent.
-fn shortened(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(STRANGER_LOG_REASON_MAX)]
+fn shortened(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(STRANGER_LOG_REASON_MAX)].replace(char::is_control, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_sent_is_cut_between_characters() {
-        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened("short\x1b\r"), "short\u{fffd}\u{fffd}");
         let long = format!("x{}", "é".repeat(4000));
         assert_eq!(shortened(&long).len(), STRANGER_LOG_REASON_MAX - 1);
     }

@@ -115,9 +115,23 @@ enum Reach {
 }
 
 /// Subjects that only servers may publish to.
-pub(crate) const RESERVED_SUBJECTS: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$NRG."];
+pub(crate) fn is_reserved_subject(subject: &[u8]) -> bool {
+    is_of_gateway(subject) || subject.starts_with(b"$NRG.")
+}
+
 /// Replies that would be taken for those of a service import, an acknowledgement, or a gateway.
-const RESERVED_REPLIES: [&[u8]; 4] = [b"_R_.", b"$JS.ACK.", b"_GR_.", b"$GR."];
+fn is_reserved_reply(reply: &[u8]) -> bool {
+    reply.starts_with(b"_R_.") || is_below(reply, b"$JS.ACK.") || is_of_gateway(reply)
+}
+
+fn is_of_gateway(subject: &[u8]) -> bool {
+    is_below(subject, b"_GR_.") || is_below(subject, b"$GR.")
+}
+
+/// With something behind it: stock servers let the prefix alone pass, which is nobody's subject.
+fn is_below(subject: &[u8], prefix: &[u8]) -> bool {
+    subject.len() > prefix.len() && subject.starts_with(prefix)
+}
 
 impl Publisher {
     pub(crate) fn new(client: Arc<Client>) -> Self {
@@ -348,7 +362,7 @@ impl Publisher {
     /// Whether the rules allow it (true), or only leave to answer (false).
     fn check_subject(&self, subject: &[u8]) -> Result<bool, ProtocolError> {
         let of_node = subject.starts_with(EVENT_PREFIX) && self.client.is_metered();
-        let reserved = of_node || RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix));
+        let reserved = of_node || is_reserved_subject(subject);
         if !reserved && self.user.permissions.may_publish(subject).is_allowed() {
             return Ok(true);
         }
@@ -586,7 +600,7 @@ pub(crate) fn metered_bytes(message: &Message<'_>) -> usize {
 }
 
 fn check_reply(reply: &[u8]) -> Result<(), ProtocolError> {
-    if RESERVED_REPLIES.iter().any(|prefix| reply.starts_with(prefix)) {
+    if is_reserved_reply(reply) {
         return Err(ProtocolError::PublishReplyViolation {
             reply: reply.to_vec(),
         });

@@ -6,16 +6,19 @@
 //! the turn, in the order of the operations.
 //!
 //! Here is what it consists of and what each operation does. The rest is by its occasion: `connect`
-//! (coming in), `login` and `subscribing` (what a client does that is in), `limits`, `info` (what it is
-//! told), `turn` (sending, rations and pauses), `timeouts`, `changes` (reload, recheck, lame duck) and
-//! `denying` and `telling` (events of what is refused, and
-//! `denying` and `telling` (events of what is refused, and of who comes and goes).
+//! (coming in), `login`, `acknowledgement` and `subscribing` (what a client does that is in), `limits`,
+//! `info` (what it is told), `turn` (sending, rations and pauses), `timeouts` and `pings`, `changes`
+//! (reload, recheck, lame duck), `denying` and `telling` (events of what is refused, and of who comes
+//! and goes).
+
+mod acknowledgement;
 mod changes;
 mod connect;
 mod denying;
 mod info;
 mod limits;
 mod login;
+mod pings;
 mod subscribing;
 mod telling;
 mod timeouts;
@@ -29,6 +32,7 @@ use tollway_claims::PublicKey;
 use tollway_wire::{ConnectOptions, DecoderSettings, Op, ProtocolError, encoder};
 
 use self::login::Login;
+use self::pings::Pings;
 use super::bounds::SUBSCRIBE_STEPS;
 use super::close_reason::CloseReason;
 use super::introduction::Introduction;
@@ -57,10 +61,7 @@ pub(crate) struct Session {
     leaving: Option<Leaving>,
     /// What the client was told about the login before.
     told: Option<(PublicKey, u32)>,
-    ping_at: Instant,
-    /// Something arrived since the last time it was looked at.
-    heard: bool,
-    pings_unanswered: u32,
+    pings: Pings,
     /// When the PING was sent whose PONG comes next.
     pinged_at: Option<Instant>,
     /// [`Session::poll_timeout`] says something else than the driver knows.
@@ -97,7 +98,7 @@ impl Session {
         let auth_timeout = of_websockets.filter(|_| over_websocket);
         Self {
             authenticate_by: now + auth_timeout.unwrap_or(settings.auth_timeout),
-            ping_at: now + settings.ping_interval,
+            pings: Pings::new(now, settings.ping_interval),
             shared,
             outbound,
             introduction,
@@ -107,8 +108,6 @@ impl Session {
             asked: None,
             leaving: None,
             told: None,
-            heard: false,
-            pings_unanswered: 0,
             pinged_at: None,
             timeout_changed: false,
         }
@@ -129,9 +128,9 @@ impl Session {
         self.login.as_ref().map_or(0, |login| login.client.account.number)
     }
 
-    /// Bytes arrived: the client is alive.
-    pub(crate) fn handle_bytes(&mut self) {
-        self.heard = true;
+    /// A part of an operation arrived: the client is alive, even if the rest takes long.
+    pub(crate) fn handle_part(&mut self) {
+        self.pings.handle_activity();
     }
 
     /// Does what the client asks.
@@ -151,6 +150,11 @@ impl Session {
         let Some(login) = &mut self.login else {
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
         };
+        match op {
+            Op::Pong => self.pings.handle_pong(),
+            Op::Ignored => {}
+            _ => self.pings.handle_activity(),
+        }
         match op {
             Op::Publish(message) => match login.publish(&message, staging) {
                 Ok(Published::Delivered(_)) => {}
@@ -183,7 +187,6 @@ impl Session {
                 self.introduce(staging);
             }
             Op::Pong => {
-                self.pings_unanswered = 0;
                 if let Some(sent) = self.pinged_at.take() {
                     self.outbound.card.note_round_trip(sent);
                 }

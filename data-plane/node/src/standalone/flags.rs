@@ -20,6 +20,8 @@ pub struct Flags {
     pub version: bool,
     /// Print the flags.
     pub help: bool,
+    /// Print what a file says about TLS.
+    pub help_tls: bool,
     /// Name of the server.
     pub name: Option<String>,
     /// Address for clients and monitoring.
@@ -194,6 +196,7 @@ const FLAGS: &[Flag] = &[
     flag(&["end-with-parent"], "", "stops when the process that started this one ends (Linux)", Set::Switch(|flags, on| flags.end_with_parent = on)),
     flag(&["v", "version"], "", "prints the version", Set::Switch(|flags, on| flags.version = on)),
     flag(&["h", "help"], "", "prints this", Set::Switch(|flags, on| flags.help = on)),
+    flag(&["help_tls"], "", "prints what a configuration file says about TLS", Set::Switch(|flags, on| flags.help_tls = on)),
 ];
 
 /// Flags of a node under a control plane: named in the error, because whoever uses one forgot another.
@@ -306,6 +309,19 @@ fn port(text: &str) -> Option<Port> {
         number => u16::try_from(number).ok().map(Port::Number),
     }
 }
+
+/// What a file says about TLS, for people. It is a part of a file as it stands.
+pub(super) const HELP_TLS: &str = "\
+# The block of clients; websocket { tls { … } } takes the same.
+tls {
+  cert_file: \"./server-cert.pem\"   # with the certificates between it and the root
+  key_file:  \"./server-key.pem\"
+  ca_file:   \"./ca.pem\"            # who signs certificates of clients
+  verify:    true                   # clients have to show one
+  # verify_and_map: true            # and it says which user they are
+  timeout:   2                      # seconds for the handshake
+}
+";
 
 /// All flags, for people.
 pub(super) fn help() -> String {

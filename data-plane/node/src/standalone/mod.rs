@@ -41,6 +41,9 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     if flags.help {
         return told(&flags::help());
     }
+    if flags.help_tls {
+        return told(flags::HELP_TLS);
+    }
     if flags.version {
         // Tools look for the second part.
         let version = env!("CARGO_PKG_VERSION");

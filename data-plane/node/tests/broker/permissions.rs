@@ -101,14 +101,23 @@ async fn subjects_of_servers_are_refused_to_everybody() {
     let world = World::start().await;
     let user = world.account().user();
     let mut raw = world.client(&user).await;
-    for subject in ["_GR_.x", "$GR.x", "$NRG.x"] {
+    for subject in ["_GR_.x", "$GR.x", "$NRG.", "$NRG.x"] {
         raw.send(format!("PUB {subject} 0\r\n\r\nPING\r\n")).await;
         raw.expect(format!(
             "-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\nPONG\r\n"
         ))
         .await;
     }
-    for reply in ["_R_.x", "$JS.ACK.x", "_GR_.x", "$GR.x"] {
+    // The prefix alone is nobody's, except where stock servers look no further.
+    for free in ["_GR_.", "$GR.", "_GR_", "$NRG"] {
+        raw.send(format!("PUB {free} 0\r\n\r\n")).await;
+        raw.sync().await;
+    }
+    for free in ["$JS.ACK.", "$JS.ACK", "_GR_.", "$GR.", "_R_", "$NRG.x"] {
+        raw.send(format!("PUB a {free} 0\r\n\r\n")).await;
+        raw.sync().await;
+    }
+    for reply in ["_R_.", "_R_.x", "$JS.ACK.x", "_GR_.x", "$GR.x"] {
         raw.send(format!("PUB a {reply} 0\r\n\r\nPING\r\n")).await;
         raw.expect(format!(
             "-ERR 'Permissions Violation for Publish with Reply of \"{reply}\"'\r\nPONG\r\n"

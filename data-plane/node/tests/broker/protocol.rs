@@ -139,6 +139,9 @@ async fn a_live_sid_used_again_keeps_the_first_subscription() {
     raw.send("UNSUB 1\r\nSUB b 1\r\nPUB a 1\r\na\r\nPUB b 1\r\nb\r\n")
         .await;
     raw.expect("MSG b 1 1\r\nb\r\n").await;
+    // Also when what is asked for is no subject; a new id hears of that.
+    raw.send("SUB b..b 1\r\nSUB b..b 2\r\n").await;
+    raw.expect("-ERR 'Invalid Subject'\r\n").await;
     raw.sync().await;
 }
 

@@ -137,8 +137,16 @@ async fn what_a_pause_cannot_pay_is_refused_and_the_connection_stays() {
     assert_eq!((meters.messages_in, meters.bytes_in), (1, 1004), "not billed");
 
     // Acknowledgements are exempt, and no message in disguise.
-    sender.send("PUB $JS.ACK.s.c.1 4\r\n+ACK\r\nPING\r\n").await;
+    sender
+        .send("PUB $JS.ACK.s.c.1.1.1.1.0 4\r\n+ACK\r\nPING\r\n")
+        .await;
     sender.expect("PONG\r\n").await;
+    sender
+        .send("PUB $JS.ACK.s.c.1.1.1.1.0 4\r\nhaha\r\nPING\r\n")
+        .await;
+    sender
+        .expect("-ERR 'Permissions Violation for Publish to \"$JS.ACK.s.c.1.1.1.1.0\"'\r\nPONG\r\n")
+        .await;
     sender
         .send(format!("PUB $JS.ACK.x 600\r\n{}\r\nPING\r\n", "x".repeat(600)))
         .await;
@@ -148,7 +156,7 @@ async fn what_a_pause_cannot_pay_is_refused_and_the_connection_stays() {
     receiver
         .expect(format!("MSG debt 1 1000\r\n{}\r\n", "x".repeat(1000)))
         .await;
-    receiver.expect("MSG $JS.ACK.s.c.1 1 4\r\n+ACK\r\n").await;
+    receiver.expect("MSG $JS.ACK.s.c.1.1.1.1.0 1 4\r\n+ACK\r\n").await;
     receiver.sync().await;
 }
 

@@ -26,6 +26,15 @@ fn version_and_help_are_printed() {
             "{text}"
         );
     }
+    let (code, text, _) = told(&["--help_tls"]);
+    assert_eq!(code, Some(0));
+    // It is a file: only the certificates are missing.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tls.conf");
+    std::fs::write(&file, text).expect("a file");
+    let (code, _, error) = told(&["-t", "-c", file.to_str().expect("a path")]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("server-cert.pem"), "{error}");
 }
 
 #[test]

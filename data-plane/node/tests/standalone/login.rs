@@ -159,6 +159,54 @@ system_account: SYS
 no_auth_user: b";
 
 #[test]
+fn who_may_come_as_somebody_has_to_say_something_all_the_same() {
+    let node = Node::start(
+        "authorization { users: [ {user: a, password: b} ], timeout: 0.2 }
+         no_auth_user: a",
+        &[],
+    );
+    let (mut silent, mut begins) = (node.dial(), node.dial());
+    assert_eq!(silent.info.get("auth_required"), None);
+    assert_eq!(begins.sync(), "");
+    assert_eq!(silent.rest(), "-ERR 'Authentication Timeout'\r\n");
+    assert_eq!(begins.sync(), "");
+    // Where nobody is anybody there is nothing to wait for.
+    let open = Node::start("authorization { timeout: 0.01 }", &[]);
+    let mut silent = open.dial();
+    let mut later = open.dial();
+    later.connect(json!({}));
+    later.introduced();
+    assert_eq!(silent.sync(), "");
+}
+
+#[test]
+fn a_key_counts_where_somebody_has_one() {
+    let stranger = key(9).public().to_string();
+    let shows = |user: &str| json!({"nkey": stranger, "user": user, "pass": "b"});
+    let without = Node::start("authorization { users: [ {user: a, password: b} ] }", &[]);
+    assert_eq!(account_of(&without, shows("a")).as_deref(), Some("$G"));
+    assert_eq!(account_of(&without, json!({"nkey": stranger})), None);
+    let nobody = Node::start(
+        "authorization { users: [ {user: a, password: b} ] }
+         no_auth_user: a",
+        &[],
+    );
+    assert_eq!(
+        account_of(&nobody, json!({"nkey": stranger})).as_deref(),
+        Some("$G")
+    );
+    assert_eq!(account_of(&nobody, shows("z")), None);
+    let with = format!(
+        "authorization {{ users: [ {{user: a, password: b}}, {{nkey: {}}} ] }}
+         no_auth_user: a",
+        key(1).public()
+    );
+    let with = Node::start(&with, &[]);
+    assert_eq!(account_of(&with, shows("a")), None);
+    assert_eq!(account_of(&with, json!({"nkey": "nonsense"})), None);
+}
+
+#[test]
 fn accounts_are_apart_and_have_their_limits() {
     let node = Node::start(TENANTS, &[]);
     let mut a = node.dial();

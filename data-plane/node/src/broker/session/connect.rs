@@ -115,7 +115,8 @@ impl Session {
         let limits = Limits::of(&self.shared, &client);
         decoder.headers = client.headers;
         decoder.max_payload = limits.payload_bytes;
-        self.ping_at = Instant::now() + self.shared.settings.ping_interval;
+        self.pings
+            .begin_again(Instant::now(), self.shared.settings.ping_interval);
         self.timeout_changed = true;
         self.login = Some(Login {
             publisher: Publisher::new(client.clone()),
@@ -149,6 +150,7 @@ impl Session {
                 .arrival
                 .as_ref()
                 .map_or(Mapping::No, |arrival| arrival.mapping()),
+            client_ip: self.introduction.client_ip,
             outbound: &self.outbound,
         };
         log_in(&self.shared, &attempt, asked)
@@ -166,8 +168,8 @@ impl Session {
         self.asked.as_ref().is_some_and(|asked| !asked.is_answered())
     }
 
-    /// Whether it has to authenticate, and has not yet.
+    /// Whether it has to say who it is, or at least anything, and has not yet.
     pub(crate) fn is_stranger(&self) -> bool {
-        self.login.is_none() && self.shared.greeting().auth_required
+        self.login.is_none() && self.shared.greeting().limited
     }
 }

@@ -15,7 +15,7 @@ use crate::broker::denials::{
 };
 use crate::broker::login::LoginError;
 use crate::broker::refusals::Refusal;
-use crate::broker::route::RESERVED_SUBJECTS;
+use crate::broker::route::is_reserved_subject;
 use crate::broker::shared::Shared;
 
 impl Session {
@@ -194,8 +194,7 @@ impl Login {
                 .as_ref()
                 .map_or_else(String::new, |throttle| throttle.rule()),
             (_, ProtocolError::PublishViolation { subject }) => {
-                let reserved = subject.starts_with(EVENT_PREFIX)
-                    || RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix));
+                let reserved = subject.starts_with(EVENT_PREFIX) || is_reserved_subject(subject);
                 match reserved {
                     true => "reserved".to_owned(),
                     false => deciding("pub", user.permissions.may_publish(subject)),

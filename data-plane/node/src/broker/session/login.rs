@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tollway_claims::PublicKey;
 use tollway_wire::{Message, ProtocolError};
 
+use super::acknowledgement::is_acknowledgement;
 use super::limits::Limits;
-use crate::broker::bounds::ACKNOWLEDGEMENT_BYTES_MAX;
 use crate::broker::client::Client;
 use crate::broker::denials::Denied;
 use crate::broker::recheck::{Recheck, Subscriptions};
@@ -29,9 +29,6 @@ pub(super) struct Login {
     pub(super) introduced: bool,
 }
 
-/// Where acknowledgements of stored messages go.
-const ACKNOWLEDGEMENT_PREFIX: &[u8] = b"$JS.ACK.";
-
 impl Login {
     /// What the INFO after the first PONG said, if it was sent.
     pub(super) fn told(&self) -> Option<(PublicKey, u32)> {
@@ -50,8 +47,7 @@ impl Login {
             return self.publisher.publish(message, staging).map_err(denied);
         };
         let bytes = metered_bytes(message);
-        let exempt =
-            message.subject.starts_with(ACKNOWLEDGEMENT_PREFIX) && bytes <= ACKNOWLEDGEMENT_BYTES_MAX;
+        let exempt = is_acknowledgement(message, bytes);
         let begins = !self.publisher.is_underway();
         if begins && !exempt && throttle.is_refusing() {
             let subject = message.subject.to_vec();

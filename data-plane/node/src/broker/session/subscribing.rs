@@ -24,7 +24,12 @@ impl Login {
         tokens_max: usize,
         staging: &mut Staging,
     ) -> Result<(), (Option<Denied>, ProtocolError)> {
-        let filter = FilterBuf::new(filter).map_err(|_| (None, ProtocolError::InvalidSubject))?;
+        let filter = match FilterBuf::new(filter) {
+            Ok(filter) => filter,
+            // Stock servers look for the id first, and keep the first one without a word.
+            Err(_) if self.is_live(sid) => return Ok(()),
+            Err(_) => return Err((None, ProtocolError::InvalidSubject)),
+        };
         let tokens = filter.as_filter().tokens().count();
         staging.spend(tokens);
         if tokens > tokens_max {
@@ -47,12 +52,7 @@ impl Login {
             return Err((Some(Denied::SubscribePermission), refused));
         }
         self.forget_finished();
-        if self
-            .subscriptions
-            .get(sid)
-            .is_some_and(|subscription| !subscription.is_over())
-        {
-            // Stock servers keep the first one without a word.
+        if self.is_live(sid) {
             return Ok(());
         }
         let filtered = user.permissions.needs_delivery_filter(filter.as_filter(), queue);
@@ -73,6 +73,11 @@ impl Login {
         }
         self.subscriptions.insert(sid.into(), subscription);
         Ok(())
+    }
+
+    fn is_live(&self, sid: &[u8]) -> bool {
+        let known = self.subscriptions.get(sid);
+        known.is_some_and(|subscription| !subscription.is_over())
     }
 
     /// Ends a subscription, at once or after so many deliveries since its start.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tollway_wire::{ProtocolError, encoder};
 
+use super::pings::Next;
 use super::{Flow, Session};
 use crate::broker::close_reason::CloseReason;
 use crate::broker::shared::unix_now;
@@ -17,15 +18,15 @@ impl Session {
     /// When [`Session::handle_timeout`] must be called next.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let Some(login) = &self.login else {
-            return if self.shared.greeting().auth_required {
+            return if self.shared.greeting().limited {
                 self.authenticate_by
             } else {
-                self.ping_at
+                self.pings.poll_timeout()
             };
         };
         match login.limits.ends() {
-            Some(end) => self.ping_at.min(Instant::now() + until(end)),
-            None => self.ping_at,
+            Some(end) => self.pings.poll_timeout().min(Instant::now() + until(end)),
+            None => self.pings.poll_timeout(),
         }
     }
 
@@ -37,7 +38,7 @@ impl Session {
     /// Time passed: credentials end, silent clients are pinged, dead ones given up.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
         let Some(login) = &self.login else {
-            if !self.shared.greeting().auth_required {
+            if !self.shared.greeting().limited {
                 return self.ping_when_silent(now, out);
             }
             if now < self.authenticate_by {
@@ -56,18 +57,16 @@ impl Session {
     }
 
     fn ping_when_silent(&mut self, now: Instant, out: &mut Vec<u8>) -> Flow {
-        if now < self.ping_at {
-            return ControlFlow::Continue(());
-        }
-        self.ping_at = now + self.shared.settings.ping_interval;
-        if std::mem::take(&mut self.heard) || self.outbound.is_held_back() {
+        let settings = &self.shared.settings;
+        if self.outbound.is_held_back() {
             // Who cannot have read a PING yet is not expected to answer it.
-            self.pings_unanswered = 0;
-        } else if self.pings_unanswered >= self.shared.settings.pings_unanswered_max {
-            return ControlFlow::Break(CloseReason::Stale);
-        } else {
-            self.pings_unanswered += 1;
-            self.ping(now, out);
+            self.pings.handle_activity();
+        }
+        let (interval, unanswered_max) = (settings.ping_interval, settings.pings_unanswered_max);
+        match self.pings.handle_timeout(now, interval, unanswered_max) {
+            Next::Nothing => {}
+            Next::Ask => self.ping(now, out),
+            Next::GiveUp => return ControlFlow::Break(CloseReason::Stale),
         }
         ControlFlow::Continue(())
     }

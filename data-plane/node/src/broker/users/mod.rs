@@ -9,6 +9,7 @@
 
 pub(crate) mod hashing;
 mod password;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -282,7 +283,8 @@ impl UserList {
             return Ok(Identified::As(everybody.clone()));
         }
         let said = |option: &Option<String>| option.as_ref().is_some_and(|text| !text.is_empty());
-        if said(&options.nkey) {
+        // Where nobody has a key, one that is shown is like a word that nobody knows.
+        if said(&options.nkey) && self.takes_signatures() {
             let user = self.keyed(options, nonce)?;
             return admissible(user, connection_type).map(Identified::As);
         }
