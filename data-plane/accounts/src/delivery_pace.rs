@@ -24,6 +24,8 @@ const LATE_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeliveryPace {
     paid_at: Duration,
+    /// Somebody wanted to send before that, and has to.
+    waits: bool,
 }
 
 impl DeliveryPace {
@@ -36,17 +38,19 @@ impl DeliveryPace {
     ) -> Self {
         Self {
             paid_at: now + debt(payers, now).min(longest),
+            waits: false,
         }
     }
 
     /// How much may be sent now of what these pay for; none while something is owed. One message may
     /// be sent even if it is more.
     pub fn poll_send<'b>(
-        &self,
+        &mut self,
         payers: impl IntoIterator<Item = &'b RateBuckets>,
         now: Duration,
     ) -> Option<Amount> {
         if now < self.paid_at {
+            self.waits = true;
             return None;
         }
         let now = self.due(now);
@@ -65,12 +69,13 @@ impl DeliveryPace {
         sent: Amount,
         now: Duration,
     ) {
-        let now = self.due(now);
+        let due = self.due(now);
         let debts = payers
             .into_iter()
-            .map(|buckets| buckets.take(Direction::Out, sent, now));
+            .map(|buckets| buckets.take(Direction::Out, sent, due));
         let debt = debts.max().unwrap_or_default();
-        self.paid_at = self.paid_at.max(now.saturating_add(debt));
+        self.paid_at = self.paid_at.max(due.saturating_add(debt));
+        self.waits &= self.paid_at <= now;
     }
 
     /// The rates changed, or who pays: all that is owed is now what these say at most.
@@ -81,7 +86,7 @@ impl DeliveryPace {
 
     /// When it should have come that comes now.
     fn due(&self, now: Duration) -> Duration {
-        if now.saturating_sub(self.paid_at) <= LATE_MAX {
+        if self.waits && now.saturating_sub(self.paid_at) <= LATE_MAX {
             self.paid_at
         } else {
             now
@@ -171,6 +176,27 @@ mod tests {
                     "{sent} at {per_second}/s with {burst} at once"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn who_was_late_gets_what_came_meanwhile_and_who_did_not_wait_gets_the_burst() {
+        let ms = Duration::from_millis;
+        for (waits, expected) in [(true, 3), (false, 2)] {
+            let bucket = out(100, 1);
+            let mut pace = DeliveryPace::default();
+            pace.handle_sent([&bucket], some(2), START);
+            if waits {
+                assert_eq!(pace.poll_send([&bucket], START + ms(5)), None);
+            }
+            // Paid after 10 ms, and now it is 20 ms later.
+            let now = START + ms(30);
+            let mut sent = 0;
+            while pace.poll_send([&bucket], now).is_some() {
+                pace.handle_sent([&bucket], some(1), now);
+                sent += 1;
+            }
+            assert_eq!(sent, expected, "who waits gets what was due at 10, 20 and 30 ms");
         }
     }
 
