@@ -18,7 +18,7 @@ pub const READ_CHUNK_ALONE: usize = 128 * 1024;
 
 /// What one turn of a connection reads while another account is active too:
 /// turn length is what a neighbour's tail latency is made of.
-pub const READ_CHUNK_SHARED: usize = 16 * 1024;
+pub const READ_CHUNK_SHARED: usize = 32 * 1024;
 
 /// How long another account counts as active after its last turn.
 pub const NEIGHBOUR_WINDOW: Duration = Duration::from_millis(5);
@@ -121,6 +121,13 @@ pub const EVENT_TEXT_MAX: usize = 256;
 
 /// Users of one account that are not connected and whose rates are remembered.
 pub const IDLE_SHARES_MAX: usize = 4096;
+
+/// Receivers of a message from which on messages of a turn to the same ones are delivered together.
+pub const BROADCAST_RECEIVERS_MIN: usize = 4;
+
+/// Steps of a message up to which it is delivered together with others, without a pause between
+/// its receivers.
+pub const BROADCAST_STEPS_MAX: usize = 2048;
 
 /// Bytes that may wait for one receiver before it is a slow consumer.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -281,6 +288,7 @@ pub const CONTROL_LINE_CEILING: usize = 15 * 1024;
 const _: () = assert!(SYSTEM_QUESTIONS_MAX <= QUESTIONS_WAITING_MAX);
 // A turn must be able to use what one look finds.
 const _: () = assert!(LOOK_STEPS_MAX <= TURN_STEPS_SHARED);
+const _: () = assert!(BROADCAST_STEPS_MAX <= TURN_STEPS_SHARED);
 const _: () = assert!(READ_CHUNK_SHARED <= READ_CHUNK_ALONE);
 // A frame that was copied in front must leave room to read the rest of it.
 const _: () = assert!(CARRY_COPY_MAX < READ_CHUNK_ALONE);

@@ -7,10 +7,14 @@
 //!        may it have it? ── its maximum ── encode into its staging buffer
 //! ```
 //!
+//! Messages of a turn that go to the same several receivers are collected and then delivered
+//! together, see [`Broadcast`]; [`Publisher::settle_broadcast`] does that before anything else is staged.
+//!
 //! A message with many receivers, or with many filters to look at, takes more than one turn: then
 //! [`Publisher::publish`] says so, keeps its place, and goes on when it is called with the same
 //! message again. Each receiver still gets a publisher's messages in their order.
 
+mod broadcast;
 mod passage;
 
 use std::collections::HashMap;
@@ -20,6 +24,7 @@ use std::sync::{Arc, Weak};
 use tollway_subject::{Walk, WalkEnd, is_literal_subject};
 use tollway_wire::{Message, ProtocolError, encoder};
 
+pub(crate) use self::broadcast::Broadcast;
 use self::passage::Passage;
 use super::account::Account;
 use super::bounds::{LOOK_STEPS_MAX, MEMO_KEEP_MAX, STEP_BYTES, WHOLE_STEPS_MAX};
@@ -28,7 +33,7 @@ use super::crossing::Crossing;
 use super::denials::EVENT_PREFIX;
 use super::meters::Tally;
 use super::staging::{Outgoing, Side, Staging};
-use super::subscription::{Allowance, Subscription};
+use super::subscription::Subscription;
 use super::user::User;
 
 /// The publishing side of one client, owned by its connection's task.
@@ -173,13 +178,20 @@ impl Publisher {
             return Ok(self.go_on_later(message, staging));
         }
         let generation = self.client.account.generation();
+        if !staging.broadcast.is_empty() && !self.joins_broadcast(message, generation) {
+            self.settle_broadcast(staging);
+        }
         if generation != self.crossing_generation {
             self.look_across(generation);
         }
         if self.crosses {
+            self.settle_broadcast(staging);
             return self.pass(message, staging);
         }
         let (by_rules, broad) = self.accept(message, metered_bytes(message), staging)?;
+        if by_rules && broad.is_none() && self.is_broadcast(message) {
+            return Ok(Published::Delivered(self.collect(message, staging)));
+        }
         let few = broad.is_none() && self.memo.len() * steps_each(message) <= WHOLE_STEPS_MAX;
         let asks = self.client.no_responders && message.reply.is_some();
         if few {
@@ -324,6 +336,7 @@ impl Publisher {
     /// since the last flush.
     pub(crate) fn flush(&mut self, staging: &mut Staging) -> Tally {
         debug_assert!(self.outgoing.is_none(), "nothing is staged before it is done");
+        self.settle_broadcast(staging);
         let meters = &self.client.account.meters;
         if self.client.is_metered() {
             meters.add_in(self.accepted);
@@ -460,7 +473,7 @@ impl Publisher {
         let Some(queue) = member.queue.as_deref() else {
             return;
         };
-        if member.is_over() || !self.may_have(member, message) {
+        if member.is_over() || !self.may_have(member, message.subject) {
             return;
         }
         match groups.get_mut(queue) {
@@ -476,12 +489,12 @@ impl Publisher {
         }
     }
 
-    fn may_have(&self, subscription: &Subscription, message: &Message<'_>) -> bool {
+    fn may_have(&self, subscription: &Subscription, subject: &[u8]) -> bool {
         let client = &subscription.client;
         !client.is_closing()
             && (self.memo.reach != Reach::Request || !client.is_behind())
             && (client.id != self.client.id || self.client.echo)
-            && subscription.may_deliver(message.subject)
+            && subscription.may_deliver(subject)
     }
 
     fn deliver(
@@ -491,11 +504,11 @@ impl Publisher {
         staging: &mut Staging,
     ) -> bool {
         let client = &subscription.client;
-        if !self.may_have(subscription, message) {
+        if !self.may_have(subscription, message.subject) {
             return false;
         }
-        let allowance = subscription.take_delivery();
-        if allowance == Allowance::Over {
+        let allowance = subscription.take_deliveries(1);
+        if allowance.count == 0 {
             return false;
         }
         let taken = match &client.sink {
@@ -514,7 +527,7 @@ impl Publisher {
         if let Some(reply) = message.reply {
             client.note_delivery(reply);
         }
-        if allowance == Allowance::DeliverLast {
+        if allowance.is_last {
             client.finish_subscription(subscription);
         }
         taken
@@ -550,8 +563,8 @@ impl Publisher {
         let Some(subscription) = waiting else {
             return ControlFlow::Continue(());
         };
-        let allowance = subscription.take_delivery();
-        if allowance == Allowance::Over {
+        let allowance = subscription.take_deliveries(1);
+        if allowance.count == 0 {
             return ControlFlow::Continue(());
         }
         let block = tollway_wire::headers::no_responders(message.subject);
@@ -560,7 +573,7 @@ impl Publisher {
         staging.control(outbound, |out| {
             encoder::message(out, &status, &subscription.sid, true)
         });
-        if allowance == Allowance::DeliverLast {
+        if allowance.is_last {
             self.client.finish_subscription(&subscription);
         }
         ControlFlow::Continue(())

@@ -150,6 +150,9 @@ impl Session {
         let Some(login) = &mut self.login else {
             return ControlFlow::Break(CloseReason::Told(ProtocolError::AuthorizationViolation));
         };
+        if !matches!(op, Op::Publish(_)) {
+            login.publisher.settle_broadcast(staging);
+        }
         match op {
             Op::Pong => self.pings.handle_pong(),
             Op::Ignored => {}

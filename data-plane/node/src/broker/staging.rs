@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use tollway_accounts::Amount;
+use tollway_wire::Message;
 
 use super::account::Account;
 use super::bounds::{
@@ -18,6 +19,7 @@ use super::bounds::{
 };
 use super::meters::{Meters, Tally};
 use super::outbound::{Outbound, Pushed};
+use super::route::Broadcast;
 use super::waiting::Source;
 
 /// What 65,536 bytes cost when a [`STEP_BYTES`] is a step.
@@ -51,9 +53,13 @@ pub(crate) struct Staging {
     /// Other accounts whose clients are made to hold more than they may.
     crowded: Vec<Arc<Account>>,
     random: Random,
+    /// What the publisher of this turn has for the receivers of one subject, and has not staged.
+    pub(crate) broadcast: Broadcast,
 }
 
 struct Slot {
+    /// The outbound's, which would have to be fetched from memory.
+    id: u64,
     outbound: Arc<Outbound>,
     buffer: Vec<u8>,
     tally: Tally,
@@ -120,6 +126,27 @@ impl Staging {
         self.steps += ((bytes * self.byte_steps) >> 16) + self.delivery_steps;
     }
 
+    /// Adds a message to the broadcast, and counts its cost: [`Self::messages`] counts none.
+    pub(crate) fn collect(&mut self, message: &Message<'_>) {
+        let (receivers, bytes) = self.broadcast.add(message);
+        self.bytes += bytes;
+        self.steps += ((bytes * self.byte_steps) >> 16) + receivers * (1 + self.delivery_steps);
+    }
+
+    /// Stages messages for a receiver that were collected.
+    pub(crate) fn messages(
+        &mut self,
+        outbound: &Arc<Outbound>,
+        side: impl FnOnce() -> Side,
+        bytes: &[u8],
+        tally: Tally,
+    ) {
+        let slot = self.slot(outbound, side);
+        let slot = &mut self.slots[slot];
+        slot.buffer.extend_from_slice(bytes);
+        slot.tally.add(tally);
+    }
+
     /// A turn begins that may take so many steps.
     pub(crate) fn begin_turn(&mut self, steps_max: usize) {
         self.steps = 0;
@@ -177,7 +204,7 @@ impl Staging {
         let bytes = std::mem::take(&mut self.bytes);
         self.index.clear();
         let mut slots = std::mem::take(&mut self.slots);
-        let own = slots.iter().position(|slot| Some(slot.outbound.id) == own);
+        let own = slots.iter().position(|slot| Some(slot.id) == own);
         let own = own.map(|own| slots.swap_remove(own));
         if slots.len() > FLUSH_RECEIVERS_MAX {
             let mut outgoing = Box::new(Outgoing { slots, own, bytes });
@@ -236,6 +263,7 @@ impl Staging {
     pub(crate) fn reset(&mut self) {
         self.slots.clear();
         self.index.clear();
+        self.broadcast.clear();
         self.bytes = 0;
         self.stall = false;
         self.crowded.clear();
@@ -253,7 +281,7 @@ impl Staging {
     }
 
     fn slot(&mut self, outbound: &Arc<Outbound>, side: impl FnOnce() -> Side) -> usize {
-        let is_it = |slot: &Slot| slot.outbound.id == outbound.id;
+        let is_it = |slot: &Slot| slot.id == outbound.id;
         let found = if self.slots.get(self.next).is_some_and(is_it) {
             Some(self.next)
         } else if self.slots.len() <= SEARCHED_SLOTS_MAX {
@@ -270,6 +298,7 @@ impl Staging {
         self.spare_bytes -= buffer.capacity();
         let slot = self.slots.len();
         self.slots.push(Slot {
+            id: outbound.id,
             outbound: outbound.clone(),
             buffer,
             tally: Tally::default(),
@@ -278,10 +307,18 @@ impl Staging {
         if self.slots.len() > SEARCHED_SLOTS_MAX {
             let known = self.index.len();
             for (position, slot) in self.slots.iter().enumerate().skip(known) {
-                self.index.insert(slot.outbound.id, position);
+                self.index.insert(slot.id, position);
             }
         }
         slot
+    }
+
+    /// Keeps the room for slots of a turn that is done, for the next one with many receivers.
+    fn keep_slots(&mut self, slots: Vec<Slot>) {
+        debug_assert!(slots.is_empty(), "they were sent");
+        if slots.capacity() > self.slots.capacity() && self.slots.is_empty() {
+            self.slots = slots;
+        }
     }
 
     /// Keeps a buffer for the next turn, unless there is enough already.
@@ -312,6 +349,7 @@ impl Outgoing {
             return false;
         }
         staging.send(self.own.take(), meters);
+        staging.keep_slots(std::mem::take(&mut self.slots));
         true
     }
 

@@ -26,13 +26,12 @@ pub(crate) struct Subscription {
     over: AtomicBool,
 }
 
-/// Whether one more message may be delivered.
+/// How many of some messages may be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Allowance {
-    Deliver,
-    /// Deliver, and remove the subscription afterwards.
-    DeliverLast,
-    Over,
+pub(crate) struct Allowance {
+    pub(crate) count: usize,
+    /// Remove the subscription afterwards.
+    pub(crate) is_last: bool,
 }
 
 impl Subscription {
@@ -73,19 +72,26 @@ impl Subscription {
         self.filtered.store(filtered, Ordering::Relaxed);
     }
 
-    /// Counts a delivery.
-    pub(crate) fn take_delivery(&self) -> Allowance {
+    /// Counts deliveries: as many of these messages as it may still have.
+    pub(crate) fn take_deliveries(&self, count: usize) -> Allowance {
+        let all = Allowance {
+            count,
+            is_last: false,
+        };
         if self.is_over() {
-            return Allowance::Over;
+            return Allowance { count: 0, ..all };
         }
-        // Either we see the maximum that `end_after` stores, or it sees this
-        // delivery: both are sequentially consistent.
-        let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
-        match self.max.load(Ordering::SeqCst) {
-            0 => Allowance::Deliver,
-            max if delivered < max => Allowance::Deliver,
-            max if delivered == max => Allowance::DeliverLast,
-            _ => Allowance::Over,
+        // Either we see the maximum that `end_after` stores, or it sees these
+        // deliveries: both are sequentially consistent.
+        let before = self.delivered.fetch_add(count as u64, Ordering::SeqCst);
+        let max = self.max.load(Ordering::SeqCst);
+        if max == 0 || before + (count as u64) < max {
+            return all;
+        }
+        let left = usize::try_from(max.saturating_sub(before)).unwrap_or(usize::MAX);
+        Allowance {
+            count: left.min(count),
+            is_last: left > 0,
         }
     }
 

@@ -354,3 +354,71 @@ async fn many_receivers_get_everything_in_order_and_before_the_answer() {
         raw.sync().await;
     }
 }
+
+#[tokio::test]
+async fn what_several_receivers_get_together_is_what_each_would_get_alone() {
+    let world = World::start().await;
+    let account = world.account();
+    let user = account.user();
+    let mut receivers = Vec::new();
+    for filter in [
+        "SUB ev 1\r\n",
+        "SUB ev 1\r\n",
+        "SUB ev 77\r\nUNSUB 77 4\r\n",
+        "SUB * 9\r\n",
+    ] {
+        let mut receiver = world.client(&user).await;
+        receiver.send(filter).await;
+        receiver.sync().await;
+        receivers.push(receiver);
+    }
+    let mut without_headers = world
+        .client_with(&user, json!({ "headers": false, "no_responders": false }))
+        .await;
+    without_headers.send("SUB ev 1\r\n").await;
+    without_headers.sync().await;
+
+    // In one piece, so that it is one turn: the messages to `ev` that follow each other go together.
+    let mut publisher = world.client(&user).await;
+    let sent = [
+        "SUB ev 5\r\n",
+        "PUB ev 1\r\n1\r\nPUB ev 1\r\n2\r\n",
+        "HPUB ev 18 19\r\nNATS/1.0\r\nA: b\r\n\r\n3\r\n",
+        "PUB other 1\r\nx\r\n",
+        "PUB ev 1\r\n4\r\nPUB ev re.ply 1\r\n5\r\nPUB ev 1\r\n6\r\nPING\r\n",
+        "PUB ev 1\r\n7\r\nUNSUB 5\r\nPUB ev 1\r\n8\r\nPING\r\n",
+    ];
+    publisher.send(sent.concat()).await;
+
+    let read = |sid: &str, headers: bool| {
+        let plain = |text: &str| format!("MSG ev {sid} 1\r\n{text}\r\n");
+        let third = match headers {
+            true => format!("HMSG ev {sid} 18 19\r\nNATS/1.0\r\nA: b\r\n\r\n3\r\n"),
+            false => plain("3"),
+        };
+        let fifth = format!("MSG ev {sid} re.ply 1\r\n5\r\n");
+        let messages = [plain("1"), plain("2"), third, plain("4"), fifth];
+        [&messages[..], &["6", "7", "8"].map(plain)].concat()
+    };
+    let own = read("5", true);
+    publisher.expect(own[..6].concat() + "PONG\r\n").await;
+    publisher.expect(own[6..7].concat() + "PONG\r\n").await;
+    publisher.sync().await;
+    receivers[0].expect(read("1", true).concat()).await;
+    receivers[1].expect(read("1", true).concat()).await;
+    receivers[2].expect(read("77", true)[..4].concat()).await;
+    let mut all = read("9", true);
+    all.insert(3, "MSG other 9 1\r\nx\r\n".to_owned());
+    receivers[3].expect(all.concat()).await;
+    without_headers.expect(read("1", false).concat()).await;
+    without_headers.sync().await;
+    for receiver in &mut receivers {
+        receiver.sync().await;
+    }
+    // Eight for each of the four, four and seven for the two that end, and one to `other`.
+    eventually("everything is counted", || {
+        world.meters(&account).messages_out == 4 * 8 + 4 + 7 + 1
+    })
+    .await;
+    assert_eq!(world.live(&account).subscriptions, 4);
+}
