@@ -37,7 +37,8 @@ pub(crate) enum Flood {
     /// As much as the other server takes when it is free, on both servers.
     Held,
     /// As much as the server takes, which our node was told to let be so many messages a second. The
-    /// real server cannot be told that: there A has a process of its own, the best that one can do.
+    /// real server cannot be told that: there A has a process of its own, the best that one can do, and
+    /// publishes no more by itself.
     Limited(u64),
 }
 
@@ -51,6 +52,7 @@ impl Neighbour {
     ) -> anyhow::Result<()> {
         let (flooding, asking) = (&stage.tenancy.accounts[0], stage.time);
         let rate = match self.flood {
+            Flood::Limited(rate) if stage.program.is_real => Some(rate as f64),
             Flood::Free | Flood::Limited(_) => None,
             Flood::Held => Some(stage.flood_rate()?),
         };
