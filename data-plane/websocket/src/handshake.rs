@@ -137,8 +137,12 @@ pub fn read_request(
         return Err(UpgradeError { status: 404, reason });
     }
     // An old name of the same header; no header, or an empty one, is not from a browser.
-    let origin = headers.first("origin").or(headers.first("sec-websocket-origin"));
-    if let Some(origin) = origin.filter(|origin| !origin.is_empty())
+    let said = |name| Ok(headers.only(name)?.filter(|origin| !origin.is_empty()));
+    let origin = match said("origin")? {
+        None => said("sec-websocket-origin")?,
+        origin => origin,
+    };
+    if let Some(origin) = origin
         && !settings.origins.allow(origin, host, secure)
     {
         let reason = "pages of this origin may not connect";
@@ -227,14 +231,21 @@ impl<'a> Headers<'a> {
         self.all(name).next()
     }
 
-    /// A header that decides something must not stand there twice: someone before us may have read the other one.
+    /// A header that decides something must not stand there twice, nor hold what is no text: someone
+    /// before us may have read the other one, or something else.
     fn only(&self, name: &'static str) -> Result<Option<&'a str>, UpgradeError> {
-        let mut all = self.all(name);
-        let first = all.next();
+        let mut all = self
+            .0
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case(name));
+        let Some(header) = all.next() else {
+            return Ok(None);
+        };
         if all.next().is_some() {
             return Err(bad("a header stands there twice"));
         }
-        Ok(first)
+        let text = std::str::from_utf8(header.value).map_err(|_| bad("a header holds no text"))?;
+        Ok(Some(text.trim()))
     }
 
     fn items(&self, name: &'static str) -> impl Iterator<Item = &'a str> {

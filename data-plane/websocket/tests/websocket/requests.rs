@@ -116,6 +116,20 @@ fn pages_of_other_origins_are_refused() {
     assert_eq!(status(("Origin", "null")), 403);
     assert_eq!(status(("Sec-WebSocket-Origin", "https://evil.test")), 403);
     assert_eq!(status(("Origin", "")), 101, "not a browser");
+    let of_lines = |lines: &[u8]| {
+        let mut bytes = request("GET", "/", &[]);
+        bytes.truncate(bytes.len() - 2);
+        bytes.extend([lines, b"\r\n"].concat());
+        read_request(&bytes, &settings, false).map_or_else(|error| error.status, |_| 101)
+    };
+    assert_eq!(of_lines(b"Origin: https://app.test\r\n"), 101);
+    assert_eq!(
+        of_lines(b"Origin: https://app.test\r\nOrigin: https://evil.test\r\n"),
+        400
+    );
+    assert_eq!(of_lines(b"Origin: https://evil.test\xff\r\n"), 400);
+    let old_name = "Sec-WebSocket-Origin: https://evil.test\r\n";
+    assert_eq!(of_lines(format!("Origin:\r\n{old_name}").as_bytes()), 403);
 }
 
 #[test]
