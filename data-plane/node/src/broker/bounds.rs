@@ -93,6 +93,11 @@ pub const RECHECK_STEPS_MAX: usize = 256;
 /// socket empty in the end: what the sockets wake runs before what waits in the queue.
 pub const TURNS_IN_A_ROW_MAX: usize = 8;
 
+/// Turns that a client has after its time to authenticate, when something of it waits to be read: its
+/// login may have arrived in time. A control line comes in fewer, also with each byte of it in a frame
+/// of a websocket.
+pub const OVERTIME_TURNS_MAX: u8 = 16;
+
 /// What a turn reads of a client that has used up its rate. Less would be a system call for each
 /// message; more would be a debt that lasts too long at a low rate.
 pub const THROTTLED_READ_MIN: usize = 256;

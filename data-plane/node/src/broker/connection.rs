@@ -19,7 +19,8 @@ use tollway_wire::{Decoder, ProtocolError, encoder};
 
 use super::behind_others::behind_others;
 use super::bounds::{
-    CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, PUBLISHER_STALL, TURNS_IN_A_ROW_MAX,
+    CARRY_COPY_MAX, CLOSE_FLUSH, CLOSE_LINGER, CLOSE_LINGER_BYTES_MAX, OVERTIME_TURNS_MAX, PUBLISHER_STALL,
+    TURNS_IN_A_ROW_MAX,
 };
 use super::card::Card;
 use super::census;
@@ -52,6 +53,8 @@ pub(crate) struct Connection {
     /// The last turn did an operation to its end.
     progress: bool,
     timer: Pin<Box<Sleep>>,
+    /// Turns that a stranger had since its time was over.
+    overtime_turns: u8,
     /// A receiver is so far behind, or so much is owed to a rate, that nothing is read until then.
     paused_until: Option<Instant>,
     /// The last thing done was sending what others could not.
@@ -115,6 +118,7 @@ impl Connection {
             carried: 0,
             backlog: false,
             progress: false,
+            overtime_turns: 0,
             paused_until: None,
             sent_last: false,
             blocked_since: None,
@@ -198,10 +202,13 @@ impl Connection {
             || self.paused_until.is_none()
                 && !self.session.is_waiting()
                 && (self.backlog || self.transport.poll_read_ready(context));
-        // The login of a stranger may have arrived in time and found no thread free. That goes on
-        // for one control line at most.
-        if time && !(turn && self.session.is_stranger()) {
-            return Poll::Ready(Event::Time);
+        // The login of a stranger may have arrived in time and found no thread free. What the layers
+        // below take for themselves has no end, so the turns for it are counted.
+        if time {
+            if !turn || !self.session.is_stranger() || self.overtime_turns >= OVERTIME_TURNS_MAX {
+                return Poll::Ready(Event::Time);
+            }
+            self.overtime_turns += 1;
         }
         // Both in turn: neither a flood of messages to the client nor one from it starves the other.
         self.sent_last = writable && !(turn && self.sent_last);
@@ -426,6 +433,7 @@ impl Connection {
 
     fn handle_time(&mut self) -> Flow {
         let now = Instant::now();
+        self.overtime_turns = 0;
         if self.paused_until.is_some_and(|until| until <= now) {
             self.paused_until = self.session.handle_pause_end().map(|pause| now + pause);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tollway_node::broker::BrokerSettings;
 use tollway_node::transport::WebSocketSettings;
 use tollway_websocket::{CookieNames, Origin};
@@ -226,6 +226,43 @@ async fn the_end_is_told_with_its_code() {
     world.stop.cancel();
     last.rest().await;
     assert_eq!(last.closed.expect("a close frame").0, 1001);
+}
+
+/// Frames that hold nothing never become an operation, and whoever sends them without a pause always has
+/// more of them waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_that_sends_frames_without_end_has_no_longer_to_log_in() {
+    let world = World::with(|settings| {
+        settings.websocket = Some(WebSocketSettings::new("h", 1));
+        settings.auth_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let address = world.websocket.expect("websockets are served");
+    let mut floods = Vec::new();
+    for kind in [0x00, 0x89].repeat(4) {
+        let mut stranger = dial(address).await;
+        stranger
+            .write_all(
+                b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            )
+            .await
+            .expect("it is open");
+        // Behind the answer: nothing may be sent before it.
+        stranger.read_u8().await.expect("an answer");
+        stranger.write_all(&frame(0x02, b"")).await.expect("it is open");
+        let stranger = stranger.into_std().expect("a socket");
+        stranger.set_nonblocking(false).expect("a socket");
+        floods.push(tokio::task::spawn_blocking(move || {
+            let many = frame(kind, b"").repeat(200_000);
+            // Ends when the node closes the connection.
+            while std::io::Write::write_all(&mut &stranger, &many).is_ok() {}
+        }));
+    }
+    for flood in floods {
+        let ended = tokio::time::timeout(Duration::from_secs(20), flood).await;
+        ended.expect("who floods is sent away, too").expect("a thread");
+    }
 }
 
 #[tokio::test]
