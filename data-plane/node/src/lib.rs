@@ -11,6 +11,7 @@
 //! [`node::run`] puts it together; [`standalone`] is a broker alone. The broker needs nothing of the rest while
 //! it serves; the rest may fail, wait and come back beside it.
 
+mod address_turns;
 pub mod broker;
 pub mod cli;
 mod client_threads;

@@ -1,4 +1,6 @@
-//! A bounded number of visitors of the metrics port, none of whom may be silent for long.
+//! A bounded number of visitors of the metrics port, none of whom may be silent for long, nor keep
+//! others out by being slow: when all places are taken, the address that has most of them loses the
+//! one that it has had longest.
 //!
 //! Nobody authenticates on this port, and each connection holds a descriptor
 //! that a NATS client could have had.
@@ -14,8 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-/// Visitors at the same time; more wait in the listen queue.
+use crate::transport::{Crowd, Place};
+
+/// Visitors at the same time.
 pub(crate) const VISITORS_MAX: usize = 64;
 
 /// How long a visitor may neither ask nor read its answer. Scrapers that keep
@@ -25,17 +30,20 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How long to wait when the operating system cannot give us a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts visitors as long as there is a place.
+/// Accepts visitors, each of whom has a place and holds a permit: who has lost the one may still have
+/// the other, for a moment.
 pub(super) struct BoundedListener {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    permits: Arc<Semaphore>,
 }
 
 impl BoundedListener {
     pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            places: Arc::new(Semaphore::new(VISITORS_MAX)),
+            crowd: Arc::new(Crowd::new(VISITORS_MAX)),
+            permits: Arc::new(Semaphore::new(VISITORS_MAX)),
         }
     }
 }
@@ -45,11 +53,14 @@ impl axum::serve::Listener for BoundedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Visitor, SocketAddr) {
-        let place = self.places.clone().acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return (Visitor::new(stream, place), peer),
+                Ok((stream, peer)) => {
+                    let place = self.crowd.enter(peer.ip());
+                    let permit = self.permits.clone().acquire_owned().await;
+                    let permit = permit.expect("the semaphore is never closed");
+                    return (Visitor::new(stream, place, permit), peer);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept a connection for health and metrics");
                     sleep(ACCEPT_PAUSE).await;
@@ -63,19 +74,24 @@ impl axum::serve::Listener for BoundedListener {
     }
 }
 
-/// One connection. Reading and writing fail when nothing moved for [`SILENCE_MAX`].
+/// One connection. Reading and writing fail when nothing moved for [`SILENCE_MAX`], and when somebody
+/// else has the place.
 pub(super) struct Visitor {
     stream: TcpStream,
     silent: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    lost: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: Place,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Visitor {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, place: Place, permit: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             silent: Box::pin(sleep(SILENCE_MAX)),
+            lost: Box::pin(place.loss()),
             _place: place,
+            _permit: permit,
         }
     }
 
@@ -85,6 +101,9 @@ impl Visitor {
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        if self.lost.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if outcome.is_ready() {
             self.silent.as_mut().reset(Instant::now() + SILENCE_MAX);
             return outcome;

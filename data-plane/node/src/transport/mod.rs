@@ -31,7 +31,7 @@ use tokio::net::TcpStream;
 use tollway_websocket::{CloseCode, ReceiveError};
 
 pub use certificate::ClientCertificate;
-pub(crate) use crowd::Crowd;
+pub(crate) use crowd::{Crowd, Place};
 pub(crate) use handshake::{Arrival, Mapping, open};
 use layered::Layered;
 pub use settings::{

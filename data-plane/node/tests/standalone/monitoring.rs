@@ -1,6 +1,10 @@
 //! The pages that tools of nats-server read.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::node::Node;
 
@@ -346,4 +350,35 @@ async fn health_and_metrics_are_beside_them_under_the_same_path() {
         "there is none"
     );
     assert!(!metrics.contains("fleet_connected"), "there is no fleet");
+}
+
+/// Each of them says something now and then, so that none of them is silent for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn visitors_that_never_come_to_the_point_keep_nobody_out() {
+    let node = Node::start(FILE, &[]);
+    let url = node.monitoring.as_ref().expect("it is served");
+    let address = url.trim_start_matches("http://");
+    let mut slow = Vec::new();
+    for _ in 0..80 {
+        let mut visitor = TcpStream::connect(address).await.expect("somebody listens");
+        visitor
+            .write_all(b"GET /healthz HTTP/1.1\r\nX: ")
+            .await
+            .expect("it is open");
+        slow.push(visitor);
+    }
+    let slow = tokio::spawn(async move {
+        loop {
+            for visitor in &mut slow {
+                // Fails for those that had to go.
+                let _ = visitor.write_all(b"x").await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let other = reqwest::Client::builder().timeout(Duration::from_secs(20));
+    let other = other.build().expect("plain settings");
+    let answer = other.get(format!("{url}/healthz")).send().await;
+    assert_eq!(answer.expect("others are answered").status(), 200);
+    slow.abort();
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::Question;
-use super::turns::Turns;
+use crate::address_turns::AddressTurns;
 use crate::broker::outbound::Outbound;
 use crate::broker::refusals::Refusal;
 use crate::broker::user::User;
@@ -22,7 +22,7 @@ pub(crate) struct Hashing(Arc<Mutex<Queue>>);
 #[derive(Debug)]
 struct Queue {
     processors_free: usize,
-    turns: Turns<Check>,
+    turns: AddressTurns<Check>,
 }
 
 /// A check that was begun: asked again and again, until it is done.
@@ -43,7 +43,7 @@ impl Hashing {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Mutex::new(Queue {
             processors_free: (processors / 2).max(1),
-            turns: Turns::default(),
+            turns: AddressTurns::default(),
         })))
     }
 

@@ -9,7 +9,6 @@
 
 pub(crate) mod hashing;
 mod password;
-mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;

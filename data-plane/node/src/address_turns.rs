@@ -8,12 +8,12 @@ use std::net::IpAddr;
 ///
 /// `order` holds each address of `waiting` once, and no queue is empty.
 #[derive(Debug)]
-pub(super) struct Turns<T> {
+pub(crate) struct AddressTurns<T> {
     waiting: HashMap<IpAddr, VecDeque<T>>,
     order: VecDeque<IpAddr>,
 }
 
-impl<T> Default for Turns<T> {
+impl<T> Default for AddressTurns<T> {
     fn default() -> Self {
         Self {
             waiting: HashMap::new(),
@@ -22,8 +22,8 @@ impl<T> Default for Turns<T> {
     }
 }
 
-impl<T> Turns<T> {
-    pub(super) fn push(&mut self, from: IpAddr, what: T) {
+impl<T> AddressTurns<T> {
+    pub(crate) fn push(&mut self, from: IpAddr, what: T) {
         let from = neighbourhood(from);
         let queue = self.waiting.entry(from).or_default();
         if queue.is_empty() {
@@ -32,7 +32,7 @@ impl<T> Turns<T> {
         queue.push_back(what);
     }
 
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let from = self.order.pop_front()?;
         let queue = self.waiting.get_mut(&from).expect("who has a turn waits");
         let what = queue.pop_front().expect("no queue is empty");
@@ -46,9 +46,10 @@ impl<T> Turns<T> {
 }
 
 /// A host has more addresses of version 6 than anybody can count, of which the first half is given to it.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+/// Those of version 4 that are written as such all have the same one, and are what they are.
+pub(crate) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
     }
 }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn who_asks_a_thousand_times_has_one_turn_between_those_of_others() {
-        let mut turns = Turns::default();
+        let mut turns = AddressTurns::default();
         for number in 0..1000 {
             turns.push(address("10.0.0.1"), number);
         }
@@ -79,13 +80,15 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_host_are_one() {
-        let mut turns = Turns::default();
+        let mut turns = AddressTurns::default();
         for from in [
             "2001:db8::1",
             "2001:db8::2",
             "2001:db8:0:0:ffff::3",
             "2001:db8:0:1::1",
             "::1",
+            "::ffff:10.0.0.1",
+            "::ffff:10.0.0.2",
         ] {
             turns.push(address(from), from);
         }
@@ -96,6 +99,8 @@ mod tests {
                 "2001:db8::1",
                 "2001:db8:0:1::1",
                 "::1",
+                "::ffff:10.0.0.1",
+                "::ffff:10.0.0.2",
                 "2001:db8::2",
                 "2001:db8:0:0:ffff::3"
             ]
