@@ -60,4 +60,4 @@ pub use filter::{Filter, FilterBuf};
 pub use matcher::Matcher;
 pub use relation::{filter_contains, filter_matches, filters_overlap};
 pub use subject::{InvalidSubject, Subject, is_literal_subject, tokens};
-pub use trie::{Key, Trie, Walk, WalkEnd};
+pub use trie::{Key, Tour, Trie, Walk, WalkEnd};

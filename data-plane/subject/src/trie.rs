@@ -299,6 +299,44 @@ impl<V> Trie<V> {
     }
 }
 
+/// A look at all values of a [`Trie`] that stops after so many steps and goes on later.
+///
+/// What is there all the time is shown once. What is inserted or removed between two steps may be
+/// shown or not.
+#[derive(Debug, Default)]
+pub struct Tour {
+    node: usize,
+    in_tail: bool,
+    /// The least key of the list that comes next.
+    from: u64,
+}
+
+impl Tour {
+    /// Goes on; each list and each value costs a step.
+    pub fn go_on<'t, V>(
+        &mut self,
+        trie: &'t Trie<V>,
+        steps: &mut usize,
+        visit: &mut impl FnMut(&'t V) -> ControlFlow<()>,
+    ) -> WalkEnd {
+        while let Some(node) = trie.nodes.get(self.node) {
+            if *steps == 0 {
+                return WalkEnd::Paused;
+            }
+            let list = if self.in_tail { &node.tail } else { &node.values };
+            match list.visit_from(&mut self.from, steps, visit) {
+                WalkEnd::Finished => {}
+                end => return end,
+            }
+            *steps = steps.saturating_sub(1);
+            self.from = 0;
+            self.node += usize::from(self.in_tail);
+            self.in_tail = !self.in_tail;
+        }
+        WalkEnd::Finished
+    }
+}
+
 impl<V> Default for Trie<V> {
     fn default() -> Self {
         Self::new()
@@ -507,6 +545,47 @@ impl Branches {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tour_shows_every_value_once_in_however_many_steps_and_what_goes_meanwhile_ends_nothing() {
+        let mut trie = Trie::new();
+        let mut keys = Vec::new();
+        for number in 0..50 {
+            let text = format!("a.{}.{}", number % 7, ["x", "*", ">"][number % 3]);
+            let key = trie.insert(filter(&text), number);
+            keys.push((text, key));
+        }
+        for steps_each in 1..60 {
+            let (mut tour, mut found) = (Tour::default(), Vec::new());
+            loop {
+                let mut steps = steps_each;
+                let end = tour.go_on(&trie, &mut steps, &mut |&number| {
+                    found.push(number);
+                    ControlFlow::Continue(())
+                });
+                if end == WalkEnd::Finished {
+                    break;
+                }
+                assert_eq!((end, steps), (WalkEnd::Paused, 0));
+            }
+            found.sort_unstable();
+            assert_eq!(found, Vec::from_iter(0..50), "{steps_each} at a time");
+        }
+        let mut tour = Tour::default();
+        assert_eq!(
+            tour.go_on(&trie, &mut 9, &mut |_| ControlFlow::Continue(())),
+            WalkEnd::Paused
+        );
+        for (text, key) in &keys {
+            assert!(trie.remove_key(filter(text), *key).is_some());
+        }
+        let end = tour.go_on(&trie, &mut 9, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(end, WalkEnd::Finished);
+        assert_eq!(
+            Tour::default().go_on(&trie, &mut 9, &mut |_| ControlFlow::Break(())),
+            WalkEnd::Finished
+        );
+    }
 
     fn filter(text: &str) -> Filter<'_> {
         Filter::new(text.as_bytes()).unwrap()

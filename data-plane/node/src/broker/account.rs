@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use tollway_accounts::{AccountLimits, RateBuckets};
 use tollway_claims::{AccountClaims, AccountDocument, Limit, PublicKey};
-use tollway_subject::{Key, Trie, Walk, WalkEnd};
+use tollway_subject::{Key, Tour, Trie, Walk, WalkEnd};
 
-use super::bounds::LOOK_STEPS_MAX;
+use super::bounds::{LOOK_STEPS_MAX, VISIT_STEPS_MAX};
 use super::client::{Client, Sink};
 use super::clock;
 use super::close_reason::CloseReason;
@@ -396,12 +396,24 @@ impl Account {
         true
     }
 
-    /// Shows the subscriptions, in no particular order, until there were enough.
+    /// Shows the subscriptions, in no particular order, until there were enough. Few at a time: the
+    /// threads of all accounts wait while a client of this one waits for the lock.
     pub(crate) fn visit(
         &self,
         visit: &mut impl FnMut(&Arc<Subscription>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.interest.read().trie.iter().try_for_each(visit)
+        let mut tour = Tour::default();
+        loop {
+            let mut steps = VISIT_STEPS_MAX;
+            let interest = self.interest.read();
+            match tour.go_on(&interest.trie, &mut steps, &mut |subscription| {
+                visit(subscription)
+            }) {
+                WalkEnd::Paused => {}
+                WalkEnd::Finished => return ControlFlow::Continue(()),
+                WalkEnd::Stopped => return ControlFlow::Break(()),
+            }
+        }
     }
 
     /// Goes on with a walk to the subscriptions that match a subject, for so many steps. Says for

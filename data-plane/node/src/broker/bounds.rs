@@ -80,6 +80,10 @@ pub const LOOK_STEPS_MAX: usize = 2048;
 /// a client has to authenticate.
 pub const BCRYPT_COST_MAX: u32 = 16;
 
+/// The same of a look at all subscriptions of an account, for who asks about them: there is no turn that
+/// it would lengthen, and clients wait for the lock.
+pub const VISIT_STEPS_MAX: usize = 512;
+
 /// Deliveries of one message up to so many steps are made without looking whether the turn is over.
 pub const WHOLE_STEPS_MAX: usize = 256;
 
@@ -195,6 +199,12 @@ pub const ACCOUNT_NUMBERS_PAUSE: Duration = Duration::from_millis(100);
 
 /// Response times that wait to be told.
 pub const MEASUREMENTS_WAITING_MAX: usize = 1024;
+/// Refusals that wait to be told to the accounts of those who were refused.
+pub const EVENTS_WAITING_MAX: usize = 1024;
+
+/// Headers of a request among which those of a trace are looked for: they are kept while the request is
+/// open, and repeated where its response time is told.
+pub const TRACE_HEADERS_BYTES_MAX: usize = 8 * 1024;
 
 /// What a subscription takes beside its filter's place and its own bytes: its place in the owner's
 /// table, and what an allocator adds to six allocations.
@@ -275,7 +285,7 @@ pub const LAME_DUCK: Duration = Duration::from_millis(250);
 pub const CLOSED_CONNECTIONS: usize = 10_000;
 /// See [`CLOSED_CONNECTIONS`].
 pub const CLOSED_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Subscriptions that are remembered of a connection that ended, and bytes of their filters and groups.
+/// Subscriptions that are remembered of a connection that ended, and bytes of their filters, groups and ids.
 pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 32;
 /// See [`CLOSED_SUBSCRIPTIONS_MAX`].
 pub const CLOSED_SUBSCRIPTION_BYTES_MAX: usize = 2048;
