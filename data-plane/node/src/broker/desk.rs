@@ -12,7 +12,7 @@ use tollway_wire::Message;
 
 use super::account::Account;
 use super::behind_others::behind_others;
-use super::bounds::{MEASUREMENTS_WAITING_MAX, OPEN_REQUESTS_LOOK};
+use super::bounds::{EVENTS_WAITING_MAX, MEASUREMENTS_WAITING_MAX, OPEN_REQUESTS_LOOK};
 use super::client::{Client, ClientOptions, Sink};
 use super::exchange;
 use super::inbox::Inbox;
@@ -33,18 +33,32 @@ pub(crate) struct Desk {
     /// When activations begin or end next, seconds since 1970.
     deadline: AtomicI64,
     measurements: mpsc::Sender<Measurement>,
+    /// What accounts are told of themselves, each of them little: apart, so that who has much measured
+    /// takes nobody's place here.
+    events: mpsc::Sender<Measurement>,
     /// Taken by who works at the desk.
-    inbound: Mutex<Option<mpsc::Receiver<Measurement>>>,
+    inbound: Mutex<Option<Inbound>>,
+}
+
+struct Inbound {
+    measurements: mpsc::Receiver<Measurement>,
+    events: mpsc::Receiver<Measurement>,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let (measurements, inbound) = mpsc::channel(MEASUREMENTS_WAITING_MAX);
+        let (measurements, measurements_inbound) = mpsc::channel(MEASUREMENTS_WAITING_MAX);
+        let (events, events_inbound) = mpsc::channel(EVENTS_WAITING_MAX);
+        let inbound = Inbound {
+            measurements: measurements_inbound,
+            events: events_inbound,
+        };
         Self {
             watched: Mutex::default(),
             wake: Notify::new(),
             deadline: AtomicI64::new(i64::MAX),
             measurements,
+            events,
             inbound: Mutex::new(Some(inbound)),
         }
     }
@@ -69,9 +83,9 @@ impl Desk {
         let _ = self.measurements.try_send(measured.end(outcome));
     }
 
-    /// Publishes something in an account, as the node. When more is waiting than can be told, this is not.
-    pub(crate) fn publish(&self, measurement: Measurement) {
-        let _ = self.measurements.try_send(measurement);
+    /// Tells an account something of itself. When more is waiting than can be told, this is not.
+    pub(crate) fn publish(&self, event: Measurement) {
+        let _ = self.events.try_send(event);
     }
 
     /// Closes what is over. True when there is more to come by for.
@@ -91,34 +105,43 @@ impl Desk {
 /// Works until `stop`. Does nothing when somebody does already.
 pub(crate) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
     let desk = shared.desk.clone();
-    let Some(mut measurements) = desk.inbound.lock().take() else {
+    let Some(mut inbound) = desk.inbound.lock().take() else {
         return;
     };
-    let mut requests_open = false;
+    let Inbound { measurements, events } = &mut inbound;
+    let mut requests_look: Option<Instant> = None;
     loop {
         let mut sleep = until(desk.deadline.load(Relaxed)).min(CALENDAR_LOOK);
-        if requests_open {
-            sleep = sleep.min(OPEN_REQUESTS_LOOK);
+        if let Some(at) = requests_look {
+            sleep = sleep.min(at.saturating_duration_since(Instant::now()));
         }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(sleep) => {}
-            () = desk.wake.notified() => {}
-            measurement = measurements.recv() => {
-                if let Some(measurement) = measurement {
-                    publish(&shared, measurement).await;
-                }
+        // What is due is done, however much there is to tell: who has much measured must not keep
+        // the requests of others open, nor an activation that ended.
+        if stop.is_cancelled() {
+            break;
+        }
+        if !sleep.is_zero() {
+            let told = tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(sleep) => None,
+                () = desk.wake.notified() => None,
+                measurement = measurements.recv() => measurement,
+                event = events.recv() => event,
+            };
+            if let Some(told) = told {
+                publish(&shared, told).await;
                 continue;
             }
         }
-        requests_open = desk.expire(Instant::now());
+        let now = Instant::now();
+        requests_look = desk.expire(now).then(|| now + OPEN_REQUESTS_LOOK);
         if desk.deadline.load(Relaxed) <= unix_now() {
             let shared = shared.clone();
             // Waits for documents that are being put in force.
             let _ = tokio::task::spawn_blocking(move || exchange::handle_timeout(&shared, unix_now())).await;
         }
     }
-    *desk.inbound.lock() = Some(measurements);
+    *desk.inbound.lock() = Some(inbound);
 }
 
 /// Publishes in an account, as a client of it that nobody sees.
@@ -137,6 +160,7 @@ pub(crate) async fn publish(shared: &Shared, measurement: Measurement) {
     };
     let sink = Sink::Inbox(Arc::new(Inbox::default()));
     let user = Arc::new(User::of_node(exporter.key));
+    let account = exporter.clone();
     let client = Arc::new(Client::new(shared.next_id(), exporter, sink, options, user));
     let mut publisher = Publisher::new(client);
     let message = Message::new(subject.as_bytes(), None, &payload);
@@ -144,11 +168,15 @@ pub(crate) async fn publish(shared: &Shared, measurement: Measurement) {
         let published = scratch::with(|scratch| {
             let published = publisher.publish(&message, &mut scratch.staging);
             publisher.flush(&mut scratch.staging);
+            shared.make_room_after(Some(&account), &mut scratch.staging);
             published
         });
         while publisher.is_flushing() {
             behind_others().await;
-            scratch::with(|scratch| publisher.go_on_flushing(&mut scratch.staging));
+            scratch::with(|scratch| {
+                publisher.go_on_flushing(&mut scratch.staging);
+                shared.make_room_after(Some(&account), &mut scratch.staging);
+            });
         }
         behind_others().await;
         if !matches!(published, Ok(Published::Unfinished)) {

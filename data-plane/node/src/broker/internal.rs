@@ -120,11 +120,15 @@ pub(crate) async fn run(
         let published = scratch::with(|scratch| {
             let published = publisher.publish(&message, &mut scratch.staging);
             publisher.flush(&mut scratch.staging);
+            shared.make_room_after(Some(&client.account), &mut scratch.staging);
             published
         });
         while publisher.is_flushing() {
             behind_others().await;
-            scratch::with(|scratch| publisher.go_on_flushing(&mut scratch.staging));
+            scratch::with(|scratch| {
+                publisher.go_on_flushing(&mut scratch.staging);
+                shared.make_room_after(Some(&client.account), &mut scratch.staging);
+            });
         }
         match published {
             Ok(Published::Unfinished) => behind_others().await,

@@ -14,6 +14,7 @@ use tollway_wire::Message;
 use tollway_wire::headers::HeaderBlock;
 
 use super::account::Account;
+use super::bounds::TRACE_HEADERS_BYTES_MAX;
 use super::request_info::RequestInfo;
 
 /// A request whose response time is told.
@@ -150,7 +151,10 @@ pub(crate) fn sample(
 
 /// The headers of a distributed trace that is to be recorded, in the order in which stock servers look.
 fn trace_headers(message: &Message<'_>) -> Option<TraceHeaders> {
-    let block = HeaderBlock::new(message.headers()?).ok()?;
+    let headers = message
+        .headers()
+        .filter(|headers| headers.len() <= TRACE_HEADERS_BYTES_MAX)?;
+    let block = HeaderBlock::new(headers).ok()?;
     let text = |name: &str| block.get(name).and_then(|value| std::str::from_utf8(value).ok());
     let taken = |belongs: &dyn Fn(&str) -> bool| {
         let mut headers = TraceHeaders::new();
@@ -259,6 +263,13 @@ mod tests {
             let names = names.map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
             assert_eq!(sampled(&headers), names, "{headers}");
         }
+    }
+
+    #[test]
+    fn headers_that_nobody_would_repeat_are_not_looked_at() {
+        let traced = |length: usize| sampled(&format!("X-B3-TraceId: {}\r\n", "1".repeat(length)));
+        assert!(traced(TRACE_HEADERS_BYTES_MAX - 100).is_some());
+        assert_eq!(traced(TRACE_HEADERS_BYTES_MAX), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::meters::Meters;
 use super::outbound::Outbound;
 use super::refusals::RefusalLog;
 use super::settings::{BrokerSettings, Leaving, PROTOCOL_VERSION};
+use super::staging::Staging;
 use super::stats::Counters;
 use super::system::System;
 use super::users::hashing::Hashing;
@@ -107,6 +108,20 @@ impl Shared {
     /// The memory of an account that begins to be served.
     pub(crate) fn memory_of_account(&self) -> Arc<Memory> {
         Arc::new(Memory::new(self.settings.account_memory_max, self.memory.clone()))
+    }
+
+    /// After something was published in an account, if it was in one: what that added must not be more
+    /// than this account, or those it crossed to, may make the node hold. Whoever publishes asks for
+    /// this before it stages more, the node too.
+    pub(crate) fn make_room_after(&self, account: Option<&Account>, staging: &mut Staging) {
+        for account in staging.take_crowded() {
+            self.make_room(&account);
+        }
+        if let Some(account) = account
+            && account.memory.is_over()
+        {
+            self.make_room(account);
+        }
     }
 
     /// Closes receivers that hold much until there is room: those of this account if it holds more

@@ -1,5 +1,7 @@
 //! What the clients of one account can make the node hold.
 
+use std::time::Duration;
+
 use crate::support::{Account, Raw, World, eventually};
 
 const MIB: usize = 1024 * 1024;
@@ -68,6 +70,32 @@ async fn an_account_that_holds_too_much_loses_its_largest_receivers_and_nobody_e
     gets_all(&mut neighbour, "flood", 10 * MIB).await;
     assert_eq!(world.live(&calm).connections, 2);
     assert_eq!(world.broker.stats().slow_consumers, 1);
+}
+
+/// A small question can have a long answer, and nobody of the account has a turn while that goes out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_node_answers_counts_for_the_account_as_what_its_clients_publish() {
+    let world = World::with(|settings| {
+        settings.account_memory_max = 32 * MIB;
+        // Who reads nothing is not closed for that.
+        settings.write_deadline = Duration::from_secs(3600);
+    })
+    .await;
+    let account = world.account();
+    let mut receivers = Vec::new();
+    for _ in 0..6 {
+        receivers.push(receiver(&world, &account, "everywhere").await);
+    }
+    let mut asks = world.client(&account.user()).await;
+    asks.send("PUB $SYS.REQ.USER.INFO everywhere 0\r\n\r\n").await;
+    let question = world.broker.question_of_tenant().await;
+    world.broker.answer(&question, vec![b'x'; 20 * MIB]).await;
+    eventually("there is room again", || world.broker.stats().slow_consumers > 0).await;
+    assert!(
+        world.live(&account).connections >= 2,
+        "and for nobody without need"
+    );
+    drop(receivers);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

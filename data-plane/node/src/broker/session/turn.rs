@@ -50,14 +50,8 @@ impl Session {
 
     /// The end of a turn: what it added must not be more than the account may make the node hold.
     pub(crate) fn make_room(&self, staging: &mut Staging) {
-        for account in staging.take_crowded() {
-            self.shared.make_room(&account);
-        }
-        if let Some(login) = &self.login
-            && login.client.account.memory.is_over()
-        {
-            self.shared.make_room(&login.client.account);
-        }
+        let own = self.login.as_ref().map(|login| &*login.client.account);
+        self.shared.make_room_after(own, staging);
     }
 
     /// How much the next turn may do, if there are rates.
