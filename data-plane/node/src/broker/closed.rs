@@ -1,11 +1,13 @@
 //! Connections that ended lately, for whoever asks afterwards why.
 //!
-//! Bounded by their number and by their bytes. When there are too many, the account of which most
-//! are remembered forgets its oldest one; strangers count as one account. A tenant that connects
-//! and leaves in a loop therefore pushes nobody out but itself.
+//! Bounded by their number and by their bytes. When there are too many, the account that takes the
+//! largest part of both together forgets its oldest one; strangers count as one account. A tenant that
+//! connects and leaves in a loop therefore pushes nobody out but itself, whether with many or with
+//! large ones.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem::size_of;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -50,7 +52,8 @@ impl Ending {
         let living = living.filter(|subscription| !subscription.is_over());
         let kept = living.take(CLOSED_SUBSCRIPTIONS_MAX).take_while(|subscription| {
             bytes += subscription.filter.as_bytes().len()
-                + subscription.queue.as_ref().map_or(0, |queue| queue.len());
+                + subscription.queue.as_ref().map_or(0, |queue| queue.len())
+                + subscription.sid.len();
             bytes <= CLOSED_SUBSCRIPTION_BYTES_MAX
         });
         Self {
@@ -77,11 +80,25 @@ pub(crate) struct ClosedConnections {
 #[derive(Default)]
 struct Remembered {
     /// Oldest first.
-    of: HashMap<Option<PublicKey>, VecDeque<ConnectionView>>,
-    /// The same accounts by how many of theirs are remembered.
-    by_count: BTreeSet<(usize, Option<PublicKey>)>,
+    of: HashMap<Option<PublicKey>, OfAccount>,
+    /// The same accounts by their part of what may be remembered.
+    by_part: BTreeSet<(usize, Option<PublicKey>)>,
     count: usize,
     bytes: usize,
+}
+
+/// What is remembered of one account.
+#[derive(Default)]
+struct OfAccount {
+    views: VecDeque<Arc<ConnectionView>>,
+    bytes: usize,
+}
+
+impl OfAccount {
+    /// In bytes, where one of all that there may be counts for so many.
+    fn part(&self, count_max: usize) -> usize {
+        self.views.len() * (CLOSED_BYTES_MAX / count_max) + self.bytes
+    }
 }
 
 impl ClosedConnections {
@@ -99,45 +116,57 @@ impl ClosedConnections {
             return;
         }
         let mut remembered = self.remembered.lock();
-        remembered.push(account, view);
+        remembered.push(account, view, self.count_max);
         while remembered.count > self.count_max || remembered.bytes > CLOSED_BYTES_MAX {
-            let Some(&(_, largest)) = remembered.by_count.last() else {
+            let Some(&(_, largest)) = remembered.by_part.last() else {
                 break;
             };
-            remembered.forget_oldest(largest);
+            remembered.forget_oldest(largest, self.count_max);
         }
     }
 
     /// Those that are wanted, in no particular order.
     pub(crate) fn list(&self, wanted: &dyn Fn(&ConnectionView) -> bool) -> Vec<ConnectionView> {
-        let remembered = self.remembered.lock();
-        let all = remembered.of.values().flatten();
-        all.filter(|view| wanted(view)).cloned().collect()
+        // Looked at and copied without the lock: connections that end wait for that.
+        let all: Vec<_> = {
+            let remembered = self.remembered.lock();
+            let of_accounts = remembered.of.values();
+            of_accounts
+                .flat_map(|of_account| &of_account.views)
+                .cloned()
+                .collect()
+        };
+        let wanted = all.iter().filter(|view| wanted(view));
+        wanted.map(|view| ConnectionView::clone(view)).collect()
     }
 }
 
 impl Remembered {
-    fn push(&mut self, account: Option<PublicKey>, view: ConnectionView) {
-        self.bytes += bytes(&view);
+    fn push(&mut self, account: Option<PublicKey>, view: ConnectionView, count_max: usize) {
+        let bytes = bytes(&view);
+        self.bytes += bytes;
         self.count += 1;
         let of_account = self.of.entry(account).or_default();
-        self.by_count.remove(&(of_account.len(), account));
-        of_account.push_back(view);
-        self.by_count.insert((of_account.len(), account));
+        self.by_part.remove(&(of_account.part(count_max), account));
+        of_account.views.push_back(Arc::new(view));
+        of_account.bytes += bytes;
+        self.by_part.insert((of_account.part(count_max), account));
     }
 
-    fn forget_oldest(&mut self, account: Option<PublicKey>) {
+    fn forget_oldest(&mut self, account: Option<PublicKey>, count_max: usize) {
         let Some(of_account) = self.of.get_mut(&account) else {
             return;
         };
-        self.by_count.remove(&(of_account.len(), account));
-        if let Some(view) = of_account.pop_front() {
-            self.bytes -= bytes(&view);
+        self.by_part.remove(&(of_account.part(count_max), account));
+        if let Some(view) = of_account.views.pop_front() {
+            let bytes = bytes(&view);
+            of_account.bytes -= bytes;
+            self.bytes -= bytes;
             self.count -= 1;
         }
-        match of_account.len() {
-            0 => drop(self.of.remove(&account)),
-            left => drop(self.by_count.insert((left, account))),
+        match of_account.views.is_empty() {
+            true => drop(self.of.remove(&account)),
+            false => drop(self.by_part.insert((of_account.part(count_max), account))),
         }
     }
 }
@@ -208,6 +237,19 @@ mod tests {
     }
 
     #[test]
+    fn few_large_ones_push_nobody_out_who_takes_less_room() {
+        let closed = ClosedConnections::new(1000);
+        for id in 0..100 {
+            closed.remember(account(1), view(id, "calm"));
+        }
+        let large = "n".repeat(CLOSED_BYTES_MAX / 32);
+        for id in 1000..1200 {
+            closed.remember(None, view(id, &large));
+        }
+        assert_eq!(ids(&closed).iter().filter(|id| **id < 1000).count(), 100);
+    }
+
+    #[test]
     fn bytes_are_bounded_too_and_given_back() {
         let closed = ClosedConnections::new(usize::MAX);
         let name = "n".repeat(CLOSED_BYTES_MAX / 8);
@@ -216,7 +258,8 @@ mod tests {
         }
         assert_eq!(ids(&closed), [13, 14, 15, 16, 17, 18, 19]);
         let remembered = closed.remembered.lock();
-        let sum: usize = remembered.of.values().flatten().map(bytes).sum();
+        let views = remembered.of.values().flat_map(|of_account| &of_account.views);
+        let sum: usize = views.map(|view| bytes(view)).sum();
         assert_eq!((remembered.bytes, remembered.count), (sum, 7));
         assert!(sum <= CLOSED_BYTES_MAX);
     }
